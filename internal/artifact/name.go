@@ -177,7 +177,14 @@ func IsCanonical(mod, version string) bool {
 		return false
 	}
 	_, major, ok := module.SplitPathVersion(mod)
-	return ok && module.CheckPathMajor(version, major) == nil
+	if !ok || module.CheckPathMajor(version, major) != nil {
+		return false
+	}
+	if semver.Build(version) == "" {
+		return true
+	}
+	// +incompatible: a path without major, a version with one above v1.
+	return major == "" && semver.Compare(version, "v2.0.0-0") >= 0
 }
 
 // resolvedByClient reports whether the go command never asks a proxy for the
