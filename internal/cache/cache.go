@@ -1,0 +1,250 @@
+// Package cache answers for artifacts from the store and fills what is absent
+// from the source, once.
+//
+// It promises that
+//
+//   - an answer from the store never waits for one that is being fetched;
+//   - an artifact that is absent is fetched once, whoever asks meanwhile, and
+//     the fetch belongs to the cache: a caller who leaves cancels nothing, and
+//     what has been begun is finished for the store;
+//   - nothing that failed its check is stored, listed or wholly given out. Small
+//     bodies are checked before their first byte leaves; zips above a threshold
+//     are streamed with the last block held back until check and commit are
+//     through;
+//   - lists, @latest, queries and the moving paths of checksum databases are
+//     answered from memory while they are fresh, refreshed in the background
+//     before they expire, and answered stale when every source fails;
+//   - a version that is in the store stays in the list of its module;
+//   - "not found" is believed only shortly, and never against something held.
+//
+// It refuses to cache trouble: only proven absence is remembered.
+package cache
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/source"
+	"github.com/goweir/weir/internal/store"
+)
+
+// Options are the bounds of a Cache. All must be set, but for OnEvent.
+type Options struct {
+	StreamAbove  int64         // zips larger than this are streamed while they arrive, in bytes
+	Fresh        time.Duration // how long a mutable artifact is current
+	NotFound     time.Duration // how long the absence of a file is believed
+	ListNotFound time.Duration // how long the absence of a list or @latest is believed
+	Stale        time.Duration // how old a stale answer may be; 0: any age
+	MaxFills     int           // fetches at one time
+	MaxWaiting   int           // fetches that may wait for their turn; more are refused
+	FillTimeout  time.Duration // the longest a fetch may take as a whole
+	Fallback     blob.Files    // temporary files for when the store lends none
+	OnEvent      func(Event)   // called after each fill and store failure; must be quick
+}
+
+// Cache is a read-through cache. It is safe for concurrent use.
+type Cache struct {
+	store   store.Store
+	limits  atomic.Pointer[Options]
+	src     atomic.Pointer[source.Source]
+	slots   chan struct{} // one token per running fill
+	missing *otter.Cache[string, missing]
+	mutable *otter.Cache[string, *entry]
+
+	ctx    context.Context // ends with Close; the parent of every fill
+	cancel context.CancelFunc
+	fills  sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	flights map[string]*flight // by key
+}
+
+// Bounds of what is kept in memory about artifacts that are absent or mutable.
+const (
+	maxMissing      = 10_000   // entries
+	maxMutable      = 16 << 20 // bytes
+	mutableOverhead = 256      // bytes of an entry beside its body, about
+)
+
+// New returns a Cache over a store, filled from a source. Close it at the end.
+func New(st store.Store, src source.Source, o Options) *Cache {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &Cache{
+		store:   st,
+		slots:   make(chan struct{}, o.MaxFills),
+		missing: otter.Must(&otter.Options[string, missing]{MaximumSize: maxMissing}),
+		mutable: otter.Must(&otter.Options[string, *entry]{
+			MaximumWeight: maxMutable,
+			Weigher: func(key string, e *entry) uint32 {
+				return uint32(len(key) + len(e.blob.Data) + mutableOverhead)
+			},
+		}),
+		ctx:     ctx,
+		cancel:  cancel,
+		flights: map[string]*flight{},
+	}
+	c.Reconfigure(src, o)
+	return c
+}
+
+// Reconfigure replaces the source and the bounds, but for MaxFills. Fetches
+// under way end with the source they began with. What was believed absent is
+// asked again.
+func (c *Cache) Reconfigure(src source.Source, o Options) {
+	if o.OnEvent == nil {
+		o.OnEvent = func(Event) {}
+	}
+	c.limits.Store(&o)
+	c.src.Store(&src)
+	c.missing.InvalidateAll()
+}
+
+func (c *Cache) options() *Options { return c.limits.Load() }
+
+// Close ends the fetches under way and waits for them.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.fills.Wait()
+	return nil
+}
+
+// Drain waits until no fetch is under way or ctx ends, so that what clients
+// waited for reaches the store before Close.
+func (c *Cache) Drain(ctx context.Context) error {
+	idle := make(chan struct{})
+	go func() {
+		c.fills.Wait() // ends at the latest with Close
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Result says how an answer was come by.
+type Result uint8
+
+// The results. Failed is that of a request without an answer.
+const (
+	Failed Result = iota
+	Hit           // from the store or memory
+	Miss          // fetched for this request, or by one that was under way
+	Stale         // older than it should be, since no source answered
+	results
+)
+
+// String returns a name fit for a header and a metric label.
+func (r Result) String() string {
+	return [results]string{"none", "hit", "miss", "stale"}[r%results]
+}
+
+// An Answer is an artifact and how it was come by. The caller closes it.
+type Answer struct {
+	*blob.Blob
+	Result Result
+	Age    time.Duration // of a mutable artifact: since it was fetched
+	Fresh  time.Duration // of a mutable artifact: how much longer it is current
+}
+
+// Request is what a client wants of the cache.
+type Request struct {
+	Name       artifact.Name
+	StoredOnly bool // answer from the store, ask no source
+}
+
+// Open answers a request. Errors have a class of package artifact. ctx bounds
+// the waiting and the reading of the answer, not the fetch.
+func (c *Cache) Open(ctx context.Context, r Request) (Answer, error) {
+	switch {
+	case r.Name.Kind == artifact.SumSupported:
+		return c.pass(ctx, r.Name)
+	case r.Name.Immutable():
+		return c.openImmutable(ctx, r)
+	default:
+		return c.openMutable(ctx, r)
+	}
+}
+
+// pass asks the source and keeps nothing.
+func (c *Cache) pass(ctx context.Context, n artifact.Name) (Answer, error) {
+	b, err := (*c.src.Load()).Fetch(ctx, n)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Blob: b, Result: Hit}, nil
+}
+
+func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
+	key := r.Name.Key()
+	b, err := c.store.Get(ctx, key)
+	if err == nil {
+		return Answer{Blob: b, Result: Hit}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		if ctx.Err() != nil {
+			return Answer{}, context.Cause(ctx)
+		}
+		c.emit(Event{Name: r.Name, Op: OpGet, Err: err}) // a source may still have it
+	}
+	if r.StoredOnly {
+		return Answer{}, notStored(r.Name)
+	}
+	if err := c.absent(key); err != nil {
+		return Answer{}, err
+	}
+	return c.join(ctx, r.Name, key)
+}
+
+func notStored(n artifact.Name) error {
+	return artifact.NotFound("%s is not stored here", n)
+}
+
+// missing is proven absence, believed until a time.
+type missing struct {
+	err   error
+	until time.Time
+}
+
+// absent returns the error of an artifact that was found not to exist a short
+// while ago, or nil.
+func (c *Cache) absent(key string) error {
+	m, ok := c.missing.GetIfPresent(key)
+	if !ok {
+		return nil
+	}
+	if time.Now().After(m.until) {
+		c.missing.Invalidate(key)
+		return nil
+	}
+	return m.err
+}
+
+// remember believes in absence for a while. Trouble is never remembered.
+func (c *Cache) remember(n artifact.Name, key string, err error) {
+	if artifact.Class(err) != artifact.ErrNotFound {
+		return
+	}
+	o := c.options()
+	ttl := o.NotFound
+	if n.Kind == artifact.List || n.Kind == artifact.Latest {
+		ttl = o.ListNotFound
+	}
+	if ttl > 0 {
+		c.missing.Set(key, missing{err: err, until: time.Now().Add(ttl)})
+	}
+}
