@@ -301,8 +301,12 @@ func (n Name) Key() string {
 }
 
 // Names are valid by construction, so that escaping cannot fail; a Name made by
-// hand from an invalid path yields a key that no Parse accepts.
+// hand from an invalid path yields a key that no Parse accepts. Most paths have
+// no capital and are what they are, which saves checking them once more.
 func escapePath(mod string) string {
+	if !hasCapital(mod) {
+		return mod
+	}
 	esc, err := module.EscapePath(mod)
 	if err != nil {
 		return "!"
@@ -311,11 +315,23 @@ func escapePath(mod string) string {
 }
 
 func escapeVersion(version string) string {
+	if !hasCapital(version) {
+		return version
+	}
 	esc, err := module.EscapeVersion(version)
 	if err != nil {
 		return "!"
 	}
 	return esc
+}
+
+func hasCapital(s string) bool {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
 
 // String describes the artifact to a person, as in
