@@ -1,0 +1,159 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/goweir/weir/internal/artifact"
+)
+
+// maxConns bounds the connections to one host: a burst of requests would make
+// one each, before the first of them turns out to be HTTP/2 and good for all.
+const maxConns = 64
+
+func newTransport(o Options) *http.Transport {
+	dialer := &net.Dialer{Timeout: o.Timeouts.Connect, ControlContext: new(guard).control}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    o.Timeouts.Connect,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:      true, // which a dialer of one's own turns off
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+		MaxConnsPerHost:        min(o.MaxConcurrent, maxConns),
+		MaxIdleConnsPerHost:    maxConns,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		ReadBufferSize:         64 << 10,
+	}
+}
+
+// origin is an http.RoundTripper that adds credentials to requests for one
+// scheme, host and port. Since they are added here, below the redirects of
+// http.Client, no redirect can take them elsewhere.
+type origin struct {
+	next          http.RoundTripper
+	proxy         func(*http.Request) (*url.URL, error) // that next uses
+	scheme, host  string                                // the host with port, in lower case
+	authorization string                                // empty: none
+}
+
+func newOrigin(base *url.URL, next *http.Transport) *origin {
+	return &origin{next: next, proxy: next.Proxy, scheme: base.Scheme, host: hostPort(base), authorization: authorization(base)}
+}
+
+// authorization is the header for the credentials of a URL; empty: it has none.
+func authorization(u *url.URL) string {
+	if u.User.String() == "" {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
+}
+
+// hostPort is the host and port that a URL leads to.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	case u.Scheme == "http":
+		port = "80"
+	}
+	return strings.ToLower(net.JoinHostPort(u.Hostname(), port))
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
+	own := req.URL.Scheme == o.scheme && hostPort(req.URL) == o.host
+	req = req.Clone(context.WithValue(req.Context(), hopKey{}, o.hop(req, own)))
+	req.Header.Del("Referer") // which repeats the query of the configured URL
+	if own && o.authorization != "" {
+		req.Header.Set("Authorization", o.authorization)
+	}
+	return o.next.RoundTrip(req)
+}
+
+func (o *origin) hop(req *http.Request, own bool) hop {
+	if proxy, err := o.proxy(req); err != nil || proxy != nil {
+		return hopProxied
+	}
+	if own {
+		return hopOwn
+	}
+	return hopForeign
+}
+
+// A hop says whom a connection is made for. It travels in the context from the
+// RoundTripper to the dialer.
+type hop int
+
+const (
+	hopProxied hop = iota // a proxy of the environment, who looks up names himself
+	hopOwn                // the upstream
+	hopForeign            // where the upstream has redirected to
+)
+
+type hopKey struct{}
+
+// A guard keeps redirects of an upstream on the internet from reaching into the
+// network this machine is in. It looks at the address that is connected to, so
+// that names and their changes do not matter. An upstream that is inside itself
+// may redirect to others there.
+type guard struct {
+	inside atomic.Bool // the upstream has been met at an inner address
+}
+
+// control is for net.Dialer.ControlContext.
+func (g *guard) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err == nil && isPublic(to.Addr()) {
+		return nil
+	}
+	switch h, _ := ctx.Value(hopKey{}).(hop); {
+	case h == hopOwn:
+		g.inside.Store(true)
+	case h == hopForeign && !g.inside.Load():
+		return &artifact.Error{
+			Class:  artifact.ErrBadUpstream,
+			Reason: "an upstream on the internet redirected to an address inside this network",
+		}
+	}
+	return nil
+}
+
+// inner are the networks that belong to nobody on the internet, beyond those
+// that package netip knows. Source: IANA special-purpose address registries.
+var inner = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),     // this network
+	netip.MustParsePrefix("100.64.0.0/10"), // shared address space of carriers
+	netip.MustParsePrefix("192.0.0.0/24"),  // protocol assignments
+	netip.MustParsePrefix("198.18.0.0/15"), // benchmarks
+	netip.MustParsePrefix("240.0.0.0/4"),   // reserved, and broadcast
+	netip.MustParsePrefix("64:ff9b::/96"),  // NAT64: leads to any IPv4 address
+	netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("fec0::/10"), // site-local
+}
+
+func isPublic(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return false
+	}
+	for _, network := range inner {
+		if network.Contains(a) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,118 @@
+// Package upstream is the client of one module proxy or checksum database, over
+// HTTP(S) or from a directory.
+//
+// It promises that
+//
+//   - only a 404 or 410 is ErrNotFound; every other trouble has the class it
+//     deserves, and no body ends cleanly that is known to be short, too large
+//     or not what was asked for;
+//   - credentials in the upstream's URL are sent to exactly its scheme, host and
+//     port, and neither redirects nor error texts carry them anywhere else;
+//   - every wait has a bound, and so has what one upstream may have under way,
+//     so that one that hangs holds up nobody else;
+//   - the Check of a blob refuses what the go command would refuse, and zips
+//     built to exhaust whoever reads them.
+//
+// It does not retry, cache or remember who was ill: that is the work of what
+// stands around it.
+//
+// Sources: the Go Modules Reference, section "GOPROXY protocol";
+// cmd/go/internal/modfetch/proxy.go; cmd/go/internal/web.
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goweir/weir/internal/source"
+)
+
+// Options are the bounds of a client. For those that are zero there are
+// defaults.
+type Options struct {
+	Timeouts      Timeouts
+	UserAgent     string // default "weir"
+	MaxConcurrent int    // requests under way at one time; more of them wait; default 128
+
+	// ZipsHashed says that a later check reads every file of a zip, as a
+	// comparison with a checksum database does. The check here is then of the
+	// zip's structure only, and leaves it to that one to find files whose
+	// sizes or contents are not as declared.
+	ZipsHashed bool
+}
+
+// Timeouts bound the parts of a fetch.
+type Timeouts struct {
+	Connect   time.Duration // until a connection is made, and again for TLS; default 10 s
+	FirstByte time.Duration // until the status of the answer, redirects included; default 60 s
+	Stall     time.Duration // for a reader of the body who does not get 1 KiB; default 30 s
+	Total     time.Duration // until the last byte; default 30 min
+}
+
+func (o Options) withDefaults() Options {
+	o.Timeouts.Connect = orDefault(o.Timeouts.Connect, 10*time.Second)
+	o.Timeouts.FirstByte = orDefault(o.Timeouts.FirstByte, time.Minute)
+	o.Timeouts.Stall = orDefault(o.Timeouts.Stall, 30*time.Second)
+	o.Timeouts.Total = orDefault(o.Timeouts.Total, 30*time.Minute)
+	o.UserAgent = orDefault(o.UserAgent, "weir")
+	o.MaxConcurrent = orDefault(o.MaxConcurrent, 128)
+	return o
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// New returns the client of a module proxy, given a URL as package source reads
+// it from a GOPROXY list: http, https or file. Checksum databases are asked
+// through the proxy, below its path sumdb/. Nothing is sent yet.
+func New(proxyURL string, o Options) (source.Source, error) {
+	return newSource(proxyURL, "", o)
+}
+
+// NewSumDB returns the client of a checksum database at its own URL, which is
+// https://name when dbURL is empty. It knows this database only and answers
+// ErrNotFound to everything else.
+func NewSumDB(name, dbURL string, o Options) (source.Source, error) {
+	direct, err := newSource(orDefault(dbURL, "https://"+name), "sumdb/"+name+"/", o)
+	if err != nil {
+		return nil, err
+	}
+	return sumDB(name, direct), nil
+}
+
+// newSource returns a client that takes prefix off the keys it asks for.
+func newSource(rawURL, prefix string, o Options) (source.Source, error) {
+	base, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, errors.New("the URL of an upstream is malformed") // the cause cites what may be a password
+	}
+	switch base.Scheme {
+	case "http", "https":
+		if base.Host == "" {
+			return nil, fmt.Errorf("the URL of an upstream has no host: %s", base.Redacted())
+		}
+		return newClient(base, prefix, o.withDefaults()), nil
+	case "file":
+		return &directory{path: localPath(base.Path), prefix: prefix, o: o}, nil
+	default:
+		return nil, fmt.Errorf("the scheme of an upstream must be https, http or file, not %q", base.Scheme)
+	}
+}
+
+// localPath is the path of a file URL in the form of this system: what follows
+// the third slash where that is the name of a volume.
+func localPath(path string) string {
+	if trimmed := filepath.FromSlash(strings.TrimPrefix(path, "/")); filepath.VolumeName(trimmed) != "" {
+		return trimmed
+	}
+	return filepath.FromSlash(path)
+}
