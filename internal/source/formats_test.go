@@ -131,7 +131,7 @@ func TestA9ParseInfo(t *testing.T) {
 		{branch, `{"Version":"v2.0.0"}`, "no canonical version"},
 		{ofPseudo, `{"Version":"` + pseudo + `"}`, ""},
 		{ofPseudo, `{"Version":"` + pseudo + `","Time":"2020-01-02T05:04:05+02:00"}`, ""},
-		{ofPseudo, `{"Version":"` + pseudo + `","Time":"2020-01-02T03:04:06Z"}`, "another time"},
+		{ofPseudo, `{"Version":"` + pseudo + `","Time":"2020-01-02T03:05:04Z"}`, ""},
 		{latest, `{"Version":"v2.0.0"}`, ""},
 		{latest, `{"Version":"v1.0.0"}`, "no canonical version"},
 		{latest, `{"Version":"v1.0.0\u001b[31m\n"}`, "no canonical version"},

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/mod/module"
-
 	"github.com/goweir/weir/internal/artifact"
 )
 
@@ -23,8 +21,9 @@ const clockSkew = 48 * time.Hour
 // ParseInfo reads the .info that answers n, which is of the kind Info, Latest
 // or Query, and refuses one that the go command would refuse or that cannot be
 // true: a version that is not canonical, does not fit the path or is not the
-// one that was asked for; a time that is far in the future or differs from the
-// one in a pseudo-version. Fields it does not know are left alone.
+// one that was asked for, and a time that is far in the future. Fields it does
+// not know are left alone. The time may differ from the one in a pseudo-version:
+// mirrors exist that tell when they got it, and the go command does not mind.
 func ParseInfo(n artifact.Name, data []byte) (Info, error) {
 	if err := checkText(data, n.Kind); err != nil {
 		return Info{}, err
@@ -42,30 +41,10 @@ func ParseInfo(n artifact.Name, data []byte) (Info, error) {
 	if n.Kind == artifact.Info && info.Version != n.Version {
 		return Info{}, fmt.Errorf("the .info is of another version: %s", quote(info.Version))
 	}
-	if err := checkTime(*info); err != nil {
-		return Info{}, err
+	if info.Time.After(time.Now().Add(clockSkew)) {
+		return Info{}, fmt.Errorf("the .info has a time in the future: %s", info.Time.Format(time.RFC3339))
 	}
 	return *info, nil
-}
-
-func checkTime(info Info) error {
-	if info.Time.IsZero() {
-		return nil
-	}
-	if info.Time.After(time.Now().Add(clockSkew)) {
-		return fmt.Errorf("the .info has a time in the future: %s", info.Time.Format(time.RFC3339))
-	}
-	if !module.IsPseudoVersion(info.Version) {
-		return nil
-	}
-	own, err := module.PseudoVersionTime(info.Version)
-	if err != nil {
-		return errors.New("the pseudo-version has a time that does not exist")
-	}
-	if !info.Time.Truncate(time.Second).Equal(own) {
-		return fmt.Errorf("the .info has another time than the pseudo-version: %s", info.Time.Format(time.RFC3339))
-	}
-	return nil
 }
 
 // quote makes a word of strangers fit to be shown.
