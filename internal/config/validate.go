@@ -176,7 +176,7 @@ func checkSumdb(text string) string {
 	case len(fields) > 2:
 		return `too many words; write "name" or "name+hash+key", then a blank and a URL if it is to be reached there`
 	}
-	if text := checkSumdbName(fields[0]); text != "" {
+	if text := checkSumdbName(fields[0], quote(strings.Fields(redact(text))[0])); text != "" {
 		return text
 	}
 	if len(fields) < 2 {
@@ -189,16 +189,18 @@ func checkSumdb(text string) string {
 	return checkWeb(u)
 }
 
-func checkSumdbName(vkey string) string {
+// checkSumdbName says what is wrong with the first word of a checksum database, which
+// a message shows as given.
+func checkSumdbName(vkey, shown string) string {
 	if vkey == "sum.golang.org" || vkey == "sum.golang.google.cn" {
 		return ""
 	}
 	if !strings.Contains(vkey, "+") {
-		return quote(vkey) + ` is not known by name; write its key, as in "name+hash+key"`
+		return shown + ` is not known by name; write its key, as in "name+hash+key"`
 	}
 	verifier, err := note.NewVerifier(vkey)
 	if err != nil {
-		return quote(vkey) + ` is not a key; write it as its operator publishes it, as in "name+hash+key"`
+		return shown + ` is not a key; write it as its operator publishes it, as in "name+hash+key"`
 	}
 	name := verifier.Name()
 	u, err := url.Parse("https://" + name)
@@ -210,11 +212,12 @@ func checkSumdbName(vkey string) string {
 
 func checkPatterns(key string, patterns Patterns) []problem {
 	var problems []problem
+	shown := strings.Split(redact(patterns.String()), ",")
 	for i, p := range patterns {
 		if _, err := path.Match(p, ""); err != nil {
-			problems = append(problems, problem{key, i, quote(p) + ` is not a glob pattern; write for instance "*.corp.example.com" or "github.com/org/*"`})
+			problems = append(problems, problem{key, i, quote(shown[i]) + ` is not a glob pattern; write for instance "*.corp.example.com" or "github.com/org/*"`})
 		} else if strings.Contains(p, "://") || strings.HasPrefix(p, "/") || strings.ContainsAny(p, " \t\r\n") {
-			problems = append(problems, problem{key, i, quote(p) + ` matches no module path; write the beginning of one, for instance "git.example.com/team"`})
+			problems = append(problems, problem{key, i, quote(shown[i]) + ` matches no module path; write the beginning of one, for instance "git.example.com/team"`})
 		}
 	}
 	return problems
