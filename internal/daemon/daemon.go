@@ -1,0 +1,262 @@
+// Package daemon builds the server from its configuration and runs it: the only
+// place that knows every room of the house.
+//
+// It promises that nothing is served before the configuration has been found
+// good, that a configuration that turns out bad at a reload changes nothing,
+// and that the end is orderly: unready first, then no new connections, then
+// what is under way is answered and stored, within a bound.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/goweir/weir/internal/cache"
+	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/limit"
+	"github.com/goweir/weir/internal/server"
+	"github.com/goweir/weir/internal/store"
+	"github.com/goweir/weir/internal/store/disk"
+	"github.com/goweir/weir/internal/store/mem"
+	"github.com/goweir/weir/internal/store/tier"
+	"github.com/goweir/weir/internal/telemetry"
+)
+
+// Options are what a daemon gets from its command line.
+type Options struct {
+	Load    func(context.Context) (*config.Config, error) // reads the configuration, now and at each reload
+	Reload  <-chan os.Signal                              // asks to read the configuration again
+	Log     io.Writer                                     // where log lines go
+	Version string
+}
+
+// Run serves until ctx ends, drains, and returns nil; or it returns why it could
+// not serve.
+func Run(ctx context.Context, o Options) error {
+	cfg, err := o.Load(ctx)
+	if err != nil {
+		return err
+	}
+	tuneMemory()
+	lines := telemetry.NewWriter(o.Log)
+	defer lines.Close(time.Second)
+	d := &daemon{version: o.Version, load: o.Load, metrics: telemetry.NewMetrics(o.Version)}
+	d.level.Set(level(cfg))
+	d.log = telemetry.NewLogger(lines, cfg.Log.Format == "json", &d.level)
+	d.metrics.Gauge("weir_log_lines_dropped", "Log lines dropped because nobody took them.", func() float64 { return float64(lines.Dropped()) })
+	return d.run(ctx, cfg, o.Reload)
+}
+
+// daemon is a running server.
+type daemon struct {
+	version string
+	load    func(context.Context) (*config.Config, error)
+	level   slog.LevelVar
+	log     *slog.Logger
+	metrics *telemetry.Metrics
+
+	disk  *disk.Store
+	tier  store.Store
+	cache *cache.Cache
+	graph atomic.Pointer[graph]
+	cfg   atomic.Pointer[config.Config]
+
+	draining atomic.Bool
+}
+
+// tuneMemory trades a few megabytes for fewer garbage collections: the live heap
+// is small and bounded. An operator's GOGC has the last word.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+}
+
+func level(cfg *config.Config) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+		return slog.LevelInfo // validation has refused others
+	}
+	return l
+}
+
+func (d *daemon) run(ctx context.Context, cfg *config.Config, reload <-chan os.Signal) error {
+	// The listener comes first: a second server on the same address must not
+	// sweep the temporary files of the first.
+	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", cfg.Listen, err)
+	}
+	defer inner.Close()
+	if err := d.open(cfg); err != nil {
+		return err
+	}
+	defer d.close()
+
+	listener := limit.NewListener(inner, limit.Bounds{
+		Connections: cfg.Limits.Connections,
+		PerClient:   cfg.Limits.ConnectionsPerClient,
+		WriteStall:  time.Duration(cfg.Limits.WriteStall),
+	})
+	d.watch(listener)
+	srv := d.httpServer(cfg)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	d.log.Info("weir is ready", "version", d.version, "url", "http://"+inner.Addr().String()+cfg.PathPrefix,
+		"data", cfg.Data, "upstream", d.graph.Load().upstream, "sumdb", d.graph.Load().sumdb)
+
+	for {
+		select {
+		case err := <-served:
+			return fmt.Errorf("serving: %w", err)
+		case <-reload:
+			d.reload(ctx)
+		case <-ctx.Done():
+			return d.drain(srv)
+		}
+	}
+}
+
+// open brings up what lives as long as the process, and the first graph.
+func (d *daemon) open(cfg *config.Config) error {
+	var err error
+	if d.disk, err = disk.Open(filepath.Join(cfg.Data, "modules"), disk.Options{}); err != nil {
+		return fmt.Errorf("cannot keep modules in %s: %w; choose another directory with --data", cfg.Data, err)
+	}
+	d.tier = tier.New(mem.New(int64(cfg.Store.Memory)), d.disk, tierOptions)
+	g, err := d.build(cfg)
+	if err != nil {
+		return errors.Join(err, d.disk.Close())
+	}
+	d.cfg.Store(cfg)
+	d.graph.Store(g)
+	d.cache = cache.New(d.tier, g.source, d.cacheOptions(cfg))
+	g.start()
+	return nil
+}
+
+func (d *daemon) close() {
+	d.cache.Close()
+	d.graph.Load().stop()
+	if err := d.disk.Close(); err != nil {
+		d.log.Error("closing the store", "error", err)
+	}
+}
+
+func (d *daemon) watch(l *limit.Listener) {
+	d.metrics.Gauge("weir_connections", "Open connections of clients.", func() float64 { return float64(l.Open()) })
+	d.metrics.Gauge("weir_connections_refused", "Connections refused since the start, because of a limit.", func() float64 { return float64(l.Refused()) })
+	d.metrics.Gauge("weir_fills", "Artifacts being fetched.", func() float64 { return float64(d.cache.Load().Fills) })
+	d.metrics.Gauge("weir_flights", "Artifacts being fetched or waiting for their turn.", func() float64 { return float64(d.cache.Load().Flights) })
+}
+
+// reload reads the configuration again and puts it in force, as far as a running
+// server can: everything but where it listens, where data lies and the bounds of
+// connections and memory. A bad one changes nothing.
+func (d *daemon) reload(ctx context.Context) {
+	cfg, err := d.load(ctx)
+	if err != nil {
+		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
+		return
+	}
+	g, err := d.build(cfg)
+	if err != nil {
+		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
+		return
+	}
+	old := d.cfg.Load()
+	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.PathPrefix != old.PathPrefix || cfg.Limits != old.Limits || cfg.Store != old.Store || cfg.Log.Format != old.Log.Format {
+		d.log.Warn("listen, data, path_prefix, store, limits and log.format change at the next start only")
+	}
+	d.level.Set(level(cfg))
+	d.cfg.Store(cfg)
+	d.cache.Reconfigure(g.source, d.cacheOptions(cfg))
+	g.start()
+	d.graph.Swap(g).stop()
+	d.log.Info("the configuration has been reloaded", "upstream", g.upstream, "sumdb", g.sumdb)
+}
+
+// drain ends the server: unready, then closed to new connections, then done.
+func (d *daemon) drain(srv *http.Server) error {
+	cfg := d.cfg.Load()
+	d.draining.Store(true)
+	d.log.Info("ending", "drain", time.Duration(cfg.Shutdown.Drain))
+	time.Sleep(time.Duration(cfg.Shutdown.Delay)) // balancers see the unreadiness meanwhile
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Shutdown.Drain))
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		d.log.Warn("some requests were cut", "error", err)
+		srv.Close()
+	}
+	if err := d.cache.Drain(ctx); err != nil {
+		d.log.Warn("some fetches were given up", "error", err)
+	}
+	d.log.Info("ended")
+	return nil
+}
+
+// httpServer is the server with the bounds that keep slow and greedy clients
+// from holding it.
+func (d *daemon) httpServer(cfg *config.Config) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           d.handler(cfg),
+		ReadHeaderTimeout: time.Duration(cfg.Limits.HeaderTimeout),
+		IdleTimeout:       time.Duration(cfg.Limits.IdleTimeout),
+		MaxHeaderBytes:    int(cfg.Limits.HeaderBytes),
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 250},
+		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// handler sends the paths of operation to their handlers and all others to the
+// protocol.
+func (d *daemon) handler(cfg *config.Config) http.Handler {
+	protocol := server.New(d.cache, server.Options{PathPrefix: cfg.PathPrefix, OnDone: d.done})
+	operation := map[string]http.Handler{
+		"/livez":    http.HandlerFunc(live),
+		"/startupz": http.HandlerFunc(live), // nothing listens before the start is through
+		"/readyz":   http.HandlerFunc(d.ready),
+		"/healthz":  http.HandlerFunc(d.ready),
+		"/metrics":  d.metrics.Handler(),
+		"/":         http.HandlerFunc(d.welcome),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, ok := operation[r.URL.Path]; ok {
+			h.ServeHTTP(w, r)
+			return
+		}
+		protocol.ServeHTTP(w, r)
+	})
+}
+
+// done counts a request and logs it, unless it is one of the many that were
+// answered from the store and nobody wants to read of.
+func (d *daemon) done(r *http.Request, out server.Outcome) {
+	d.metrics.Request(out.Kind, out.Result, out.Status, out.Bytes, out.Duration)
+	switch d.cfg.Load().Log.Access {
+	case config.AccessOff:
+		return
+	case config.AccessMisses:
+		if out.Result == cache.Hit && out.Err == nil {
+			return
+		}
+	}
+	telemetry.Access{
+		ID: out.ID, Request: r, Kind: out.Kind, Result: out.Result, Status: out.Status,
+		Bytes: out.Bytes, Duration: out.Duration, Err: out.Err,
+	}.Log(d.log)
+}

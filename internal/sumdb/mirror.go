@@ -1,0 +1,66 @@
+package sumdb
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/source"
+)
+
+// Mirror is a Source of the paths of the database, for clients that reach it
+// through this server.
+//
+// It answers "supported" whatever state the remotes are in: a client that were
+// told otherwise would ask the database itself, and tell it what it looks for.
+func (d *Database) Mirror() source.Source {
+	return source.Func(func(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+		data, err := d.mirror(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		return blob.FromBytes(blob.Info{}, data), nil
+	})
+}
+
+func (d *Database) mirror(ctx context.Context, n artifact.Name) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	switch n.Kind {
+	case artifact.SumSupported:
+		return nil, nil
+	case artifact.SumLatest:
+		return d.latest(ctx)
+	case artifact.SumLookup:
+		return d.mirrorLookup(ctx, n)
+	case artifact.SumTile:
+		return d.mirrorTile(ctx, n)
+	}
+	return nil, artifact.NotFound("%s is no path of a checksum database", n)
+}
+
+func (d *Database) mirrorLookup(ctx context.Context, n artifact.Name) ([]byte, error) {
+	if d.o.Private(n.Module) {
+		return nil, &artifact.Error{
+			Class:  artifact.ErrForbidden,
+			Reason: fmt.Sprintf("%s is private here, so that %s must not hear of it", n.Module, d.config.Name),
+			Hint:   "set GONOSUMDB or GOPRIVATE on the client to a pattern that matches the module",
+		}
+	}
+	r, err := d.lookup(ctx, n.Module, n.Version)
+	return r.raw, err
+}
+
+func (d *Database) mirrorTile(ctx context.Context, n artifact.Name) ([]byte, error) {
+	t, err := tlog.ParseTilePath(n.Tile)
+	if err != nil || t.H != height {
+		return nil, artifact.NotFound("tiles have the height %d", height)
+	}
+	if t.L == -1 {
+		return d.ask(ctx, n) // of records, which auditors prove as they read them
+	}
+	return d.tile(ctx, t)
+}

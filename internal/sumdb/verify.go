@@ -1,0 +1,138 @@
+package sumdb
+
+import (
+	"archive/zip"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/mod/sumdb/dirhash"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/source"
+)
+
+// Verify is a Source whose .mod and .zip are compared with the database, unless
+// they are private. The lookup begins with the fetch and is waited for in the
+// Check of the blob.
+func (d *Database) Verify(inner source.Source) source.Source {
+	return source.Func(func(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+		if n.Kind != artifact.Mod && n.Kind != artifact.Zip || d.o.Private(n.Module) {
+			return inner.Fetch(ctx, n)
+		}
+		d.begin(n.Module, n.Version)
+		b, err := inner.Fetch(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		return d.verified(n, b), nil
+	})
+}
+
+// verified returns a blob like b whose bytes are compared with the database, and
+// so are those that take their place.
+func (d *Database) verified(n artifact.Name, b *blob.Blob) *blob.Blob {
+	v := *b
+	v.Check = func(ctx context.Context, s *blob.Spool) error {
+		if b.Check != nil {
+			if err := b.Check(ctx, s); err != nil {
+				return err
+			}
+		}
+		return d.check(ctx, n, s)
+	}
+	if b.Next != nil {
+		v.Next = func(ctx context.Context, cause error) (*blob.Blob, error) {
+			next, err := b.Next(ctx, cause)
+			if err != nil {
+				return nil, err
+			}
+			return d.verified(n, next), nil
+		}
+	}
+	return &v
+}
+
+// check compares bytes that have arrived with the database.
+func (d *Database) check(ctx context.Context, n artifact.Name, s *blob.Spool) error {
+	r, err := d.lookup(ctx, n.Module, n.Version)
+	switch class := artifact.Class(err); {
+	case class == artifact.ErrUnavailable && d.o.WhenAvailable:
+		return d.postpone(ctx, n)
+	case class == artifact.ErrNotFound:
+		return d.unknown(n)
+	case err != nil:
+		return err
+	}
+	got, err := hash(n, spooled(s), s.Size())
+	if err != nil {
+		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("%s cannot be read to compare it with %s", n, d.config.Name), Err: err}
+	}
+	return d.compareHash(n, r, got, Mismatch)
+}
+
+// spooled is the quickest way to the bytes of a spool.
+func spooled(s *blob.Spool) io.ReaderAt {
+	if f := s.File(); f != nil {
+		return f
+	}
+	return s
+}
+
+// unknown refuses a version that the database does not know, although it knows
+// every public one: most often it is private and nobody has said so.
+func (d *Database) unknown(n artifact.Name) error {
+	return &artifact.Error{
+		Class:  artifact.ErrForbidden,
+		Reason: fmt.Sprintf("%s does not know this version, so that it cannot be proven", d.config.Name),
+		Hint:   "if the module is private, add it to --private, or to no_sumdb if upstreams may be asked for it",
+	}
+}
+
+// compareHash compares the hash of bytes with the record of their version.
+func (d *Database) compareHash(n artifact.Name, r record, got string, kind AlarmKind) error {
+	version := n.Version
+	if n.Kind == artifact.Mod {
+		version += "/go.mod"
+	}
+	want, ok := r.hash(n.Module, version)
+	if ok && got == want {
+		return nil
+	}
+	if !ok {
+		want = "nothing of it"
+	}
+	d.alarm(kind, n.Module, n.Version, fmt.Sprintf("%s: upstream bytes hash to %s, the database says %s", n.Kind, got, want))
+	return &artifact.Error{
+		Class:  artifact.ErrIntegrity,
+		Reason: fmt.Sprintf("checksum mismatch with %s: upstream bytes of the %s file hash to %s, the database says %s", d.config.Name, n.Kind, got, want),
+		Hint:   "do not use this version from there: the upstream, or somebody on the way, has changed it; another upstream may have the right bytes",
+	}
+}
+
+// hash returns the hash that a record has for bytes like these.
+func hash(n artifact.Name, r io.ReaderAt, size int64) (string, error) {
+	if n.Kind == artifact.Mod {
+		return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
+			return io.NopCloser(io.NewSectionReader(r, 0, size)), nil
+		})
+	}
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return "", err
+	}
+	names := make([]string, len(z.File))
+	files := make(map[string]*zip.File, len(z.File))
+	for i, f := range z.File {
+		names[i], files[f.Name] = f.Name, f
+	}
+	return dirhash.Hash1(names, func(name string) (io.ReadCloser, error) {
+		f, ok := files[name]
+		if !ok {
+			return nil, os.ErrNotExist
+		}
+		return f.Open()
+	})
+}
