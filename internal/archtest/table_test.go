@@ -1,0 +1,76 @@
+package archtest
+
+// modulePath is the path of the module whose tree is checked.
+const modulePath = "github.com/goweir/weir"
+
+// Modules of others, each named once so that the table reads well.
+const (
+	cobra      = "github.com/spf13/cobra"
+	pflag      = "github.com/spf13/pflag"
+	otter      = "github.com/maypok86/otter/v2"
+	prometheus = "github.com/prometheus/client_golang"
+	xmod       = "golang.org/x/mod"
+	xsync      = "golang.org/x/sync"
+	yaml       = "github.com/goccy/go-yaml"
+)
+
+// A room is what a package may import besides the standard library: packages
+// of this module, by their path within it, and modules of others, by their
+// module path.
+type room struct {
+	imports []string
+	// tests may import these, too, and rooms that are testOnly.
+	tests []string
+	// testOnly rooms help tests: only tests and other such rooms import them.
+	testOnly bool
+}
+
+// house is the table of allowed imports. A request moves through it to the
+// right: server, cache, source, store; nothing on the right knows what stands
+// on its left, and only daemon knows everything.
+var house = map[string]room{
+	"cmd/weir": {imports: []string{"internal/cli"}},
+
+	// The ground floor: names and bytes.
+	"internal/artifact": {imports: []string{xmod}},
+	"internal/blob":     {},
+	"internal/store":    {imports: []string{"internal/blob"}},
+	"internal/source":   {imports: []string{"internal/artifact", "internal/blob", xmod}},
+
+	// What bytes pass.
+	"internal/store/disk":      {imports: []string{"internal/blob", "internal/store"}},
+	"internal/store/mem":       {imports: []string{"internal/blob", "internal/store", otter}},
+	"internal/store/tier":      {imports: []string{"internal/blob", "internal/store", "internal/store/mem"}, tests: []string{"internal/store/disk"}},
+	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
+	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod, xsync}},
+	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
+
+	// Who is at the door, and who watches.
+	"internal/limit":     {},
+	"internal/server":    {imports: []string{"internal/artifact", "internal/blob", "internal/cache"}},
+	"internal/telemetry": {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", "internal/store", prometheus}},
+
+	// What builds the house, and what people call.
+	"internal/config": {imports: []string{xmod, yaml}},
+	"internal/daemon": {imports: []string{
+		"internal/artifact", "internal/blob", "internal/cache", "internal/config", "internal/limit", "internal/server",
+		"internal/source", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
+		"internal/sumdb", "internal/telemetry", xmod,
+	}},
+	"internal/cli": {imports: []string{"internal/config", "internal/daemon", cobra, pflag}},
+
+	// Tests only.
+	"internal/archtest":          {testOnly: true},
+	"internal/modtest":           {imports: []string{"internal/artifact", "internal/blob", xmod}, testOnly: true},
+	"internal/store/storetest":   {imports: []string{"internal/blob", "internal/store"}, testOnly: true},
+	"internal/source/sourcetest": {imports: []string{"internal/artifact", "internal/blob", "internal/source"}, testOnly: true},
+}
+
+// unwanted names what product code must not import, and why.
+var unwanted = map[string]string{
+	"html/template":     "it makes the linker keep every exported method, which adds megabytes",
+	"text/template":     "it makes the linker keep every exported method, which adds megabytes",
+	"net/http/httptest": "it is for tests",
+	"testing":           "it is for tests",
+	"testing/*":         "it is for tests",
+}
