@@ -349,6 +349,22 @@ func TestA10TooLargeBodiesEndWhereTheLimitIs(t *testing.T) {
 	}
 }
 
+func TestA10ABodyAnnouncedAsTooLargeIsNotRead(t *testing.T) {
+	for _, n := range []artifact.Name{listName, infoName, zipName} {
+		s := open(t, serve(t, raw(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nx", n.Kind.MaxSize()+1))), Options{})
+		b, err := s.Fetch(bounded(t), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.Copy(io.Discard, b.Reader())
+		b.Close()
+		wantClass(t, n.Kind.String(), err, artifact.ErrBadUpstream)
+		if got != 0 || !strings.Contains(err.Error(), "larger than") {
+			t.Errorf("%v: %v after %d bytes", n.Kind, err, got)
+		}
+	}
+}
+
 func TestF17StatusesKeepTheirClass(t *testing.T) {
 	for _, test := range []struct {
 		status int

@@ -73,7 +73,6 @@ const (
 var (
 	errNoZip     = errors.New("it is not a zip file, or not the whole of one")
 	errMisplaced = errors.New("the zip's directory is not where its end says")
-	errTooMany   = fmt.Errorf("the zip has more than %d files, or they lie too deep", maxEntries)
 )
 
 // checkDirectory reports what archive/zip leaves unnoticed or would need much
@@ -101,8 +100,8 @@ func checkDirectory(ctx context.Context, r io.ReaderAt, size int64) error {
 		entries++
 		names += len(e.name) * (1 + bytes.Count(e.name, []byte("/")))
 		first = min(first, e.offset)
-		if entries > maxEntries || names > maxNames {
-			return errTooMany
+		if names > maxNames {
+			return errors.New("the zip's files have too long names, or lie too deep")
 		}
 		if err := e.check(r); err != nil {
 			return fmt.Errorf("%q: %w", artifact.Clean(string(e.name), 100), err)
@@ -185,7 +184,7 @@ func (d *zipDirectory) read64(r io.ReaderAt, end int64) (int64, error) {
 	}
 	entries := binary.LittleEndian.Uint64(record[32:])
 	if entries > maxEntries {
-		return 0, errTooMany
+		return 0, fmt.Errorf("the zip has more than %d files", maxEntries)
 	}
 	d.entries = int(entries)
 	d.size = int64(binary.LittleEndian.Uint64(record[40:]))
