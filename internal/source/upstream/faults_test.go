@@ -81,7 +81,7 @@ func TestF15HangInTheTextOfARefusalKeepsItsStatus(t *testing.T) {
 		io.WriteString(w, "not found: no such tag")
 		w.(http.Flusher).Flush()
 		hang(t, r)
-	}), short)
+	}), Options{Timeouts: Timeouts{Stall: 100 * time.Millisecond}})
 	_, err := s.Fetch(bounded(t), modName)
 	wantClass(t, "404", err, artifact.ErrNotFound)
 }
@@ -285,7 +285,7 @@ func TestA10F16BadAnswersAreNeverTheArtifact(t *testing.T) {
 			if cannotTell[n.Kind] == what {
 				continue
 			}
-			got, err := get(t, open(t, serve(t, h), short), n)
+			got, err := get(t, open(t, serve(t, h), Options{}), n)
 			wantClass(t, n.Kind.String()+": "+what, err, artifact.ErrBadUpstream)
 			if got != "" {
 				t.Errorf("%v, %s: got %q", n.Kind, what, got)
@@ -298,7 +298,7 @@ func TestF16ASecondUpstreamMendsBadAnswers(t *testing.T) {
 	quiet(t)
 	good := serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"Version":"v1.2.3"}`) })
 	for what, h := range badAnswers(t, infoName) {
-		ill := open(t, serve(t, h), short)
+		ill := open(t, serve(t, h), Options{})
 		s := source.Chain(
 			source.Link{Name: "ill", Source: ill, FallBackOnError: true},
 			source.Link{Name: "good", Source: open(t, good, Options{})},
@@ -449,7 +449,7 @@ func TestF14AnUpstreamThatIsDownIsTrouble(t *testing.T) {
 		}
 	}
 	plain := serve(t, serveFiles(t, nil))
-	_, err = open(t, strings.Replace(plain, "http:", "https:", 1), short).Fetch(bounded(t), modName)
+	_, err = open(t, strings.Replace(plain, "http:", "https:", 1), Options{}).Fetch(bounded(t), modName)
 	wantClass(t, "https to a plain port", err, artifact.ErrBadUpstream)
 }
 

@@ -31,8 +31,7 @@ var (
 	zipName  = artifact.Name{Kind: artifact.Zip, Module: mod, Version: version}
 )
 
-// short are timeouts for servers that hang: long enough for a busy machine to
-// answer when it does not.
+// short are timeouts for servers that hang.
 var short = Options{Timeouts: Timeouts{FirstByte: 300 * time.Millisecond, Stall: 300 * time.Millisecond}}
 
 // serve starts a server that ends with the test.
@@ -56,7 +55,7 @@ func open(t *testing.T, url string, o Options) source.Source {
 }
 
 func bounded(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

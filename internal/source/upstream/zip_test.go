@@ -111,10 +111,8 @@ func TestZipsOfModulesPass(t *testing.T) {
 			}
 		}),
 	} {
-		for _, hashed := range []bool{false, true} {
-			if err := checkZip(t, data, hashed); err != nil {
-				t.Errorf("%s: %v", what, err)
-			}
+		if err := checkZip(t, data, false); err != nil {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }
