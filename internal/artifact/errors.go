@@ -119,7 +119,7 @@ func Status(err error) int {
 // upstream without secrets; text is the body as far as it may be shown.
 func FromStatus(from string, status int, text string, retryAfter time.Duration) error {
 	text = Clean(text, 300)
-	e := &Error{Class: ErrBadUpstream, RetryAfter: retryAfter, Reason: fmt.Sprintf("%s answered %d %s", from, status, http.StatusText(status))}
+	e := &Error{Class: ErrBadUpstream, RetryAfter: retryAfter, Reason: strings.TrimSpace(fmt.Sprintf("%s answered %d %s", from, status, http.StatusText(status)))}
 	switch status {
 	case http.StatusNotFound, http.StatusGone:
 		e.Class = ErrNotFound

@@ -207,7 +207,12 @@ func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
 	if err := c.absent(key); err != nil {
 		return Answer{}, err
 	}
-	return c.join(ctx, r.Name, key)
+	f, err := c.board(r.Name, key)
+	if err != nil {
+		return Answer{}, err
+	}
+	c.foresee(ctx, r.Name)
+	return c.await(ctx, f)
 }
 
 func notStored(n artifact.Name) error {

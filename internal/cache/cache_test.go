@@ -342,6 +342,26 @@ func TestAHerdIsOneFetchAndTheLeaderMayLeave(t *testing.T) {
 	})
 }
 
+func TestWhatIsAskedNextIsFetchedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for _, path := range []string{info1, "a.b/c/@v/v1.1.0.info", mod1, "a.b/c/@v/v1.1.0.mod", "a.b/c/@v/v1.1.0.zip"} {
+			w.source.set(path, answer{body: infoOf(strings.TrimSuffix(strings.TrimPrefix(path, "a.b/c/@v/"), ".info"))})
+		}
+		w.get(info1)
+		synctest.Wait()
+		w.want(w.get(mod1)[:3], "hit")
+		w.get("a.b/c/@v/v1.1.0.mod") // as a build does that goes on with "go mod download"
+		w.get("a.b/c/@v/v1.1.0.info")
+		synctest.Wait()
+		w.want(w.get("a.b/c/@v/v1.1.0.zip")[:3], "hit")
+		if n := w.source.count(zip1); n != 0 {
+			t.Error("a zip was fetched that nobody may want")
+		}
+		w.cache.Close()
+	})
+}
+
 func TestHitsDoNotWaitForMisses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(o *cache.Options) { o.MaxFills, o.MaxWaiting = 1, 1 })
@@ -395,6 +415,12 @@ func TestABadBodyIsNeverServedNorStored(t *testing.T) {
 	}
 	w.source.set(mod1, answer{body: "module a.b/c\n"})
 	w.want(w.get(mod1), "miss module a.b/c\n")
+}
+
+func TestAnUnreachableChecksumDatabaseIsNoFaultOfTheBody(t *testing.T) {
+	w := newWorld(t)
+	w.source.set(mod1, answer{body: "module a.b/c\n", check: artifact.ErrUnavailable, next: &answer{body: "module evil\n"}})
+	w.want(w.get(mod1), "error 503")
 }
 
 func TestABodyOverTheLimitOfItsKindIsRefused(t *testing.T) {
@@ -468,10 +494,10 @@ func TestAbsenceIsBelievedShortlyAndTroubleNever(t *testing.T) {
 		w.source.set(info1, answer{body: infoOf("v1.0.0")})
 		w.want(w.get(info1), "miss "+infoOf("v1.0.0"))
 		for _, err := range []error{down, artifact.ErrBadUpstream, artifact.ErrForbidden, mismatch} {
-			w.source.set(mod1, answer{err: err})
-			w.get(mod1)
+			w.source.set(zip1, answer{err: err})
+			w.get(zip1)
 		}
-		if n := w.source.count(mod1); n != 4 {
+		if n := w.source.count(zip1); n != 4 {
 			t.Errorf("after trouble the source was asked %d times", n)
 		}
 		w.cache.Close()
@@ -616,9 +642,10 @@ func (w *world) fill(version, mod string, kinds ...string) {
 	w.t.Helper()
 	bodies := map[string]string{"info": infoOf(version), "mod": mod, "zip": "zip of " + version}
 	for _, k := range kinds {
-		path := "a.b/c/@v/" + version + "." + k
-		w.source.set(path, answer{body: bodies[k]})
-		w.get(path)
+		w.source.set("a.b/c/@v/"+version+"."+k, answer{body: bodies[k]})
+	}
+	for _, k := range kinds {
+		w.get("a.b/c/@v/" + version + "." + k)
 	}
 	w.settled()
 }

@@ -53,6 +53,11 @@ func (c *Cache) join(ctx context.Context, n artifact.Name, key string) (Answer, 
 	if err != nil {
 		return Answer{}, err
 	}
+	return c.await(ctx, f)
+}
+
+// await waits for a flight that the caller has boarded.
+func (c *Cache) await(ctx context.Context, f *flight) (Answer, error) {
 	defer c.leave(f)
 	select {
 	case <-f.ready:
@@ -91,11 +96,16 @@ func (c *Cache) board(n artifact.Name, key string) (*flight, error) {
 			Hint:   "what is stored is still served; try again in a moment",
 		}
 	}
-	f := &flight{name: n, key: key, begun: time.Now(), ready: make(chan struct{}), users: 2}
+	return c.depart(n, key, 2), nil
+}
+
+// depart begins a flight; c.mu is held.
+func (c *Cache) depart(n artifact.Name, key string, users int) *flight {
+	f := &flight{name: n, key: key, begun: time.Now(), ready: make(chan struct{}), users: users}
 	c.flights[key] = f
 	c.fills.Add(1)
 	go c.fly(f)
-	return f, nil
+	return f
 }
 
 // leave takes the caller off the flight; the last one closes the body.
@@ -176,12 +186,22 @@ func (c *Cache) fill(ctx context.Context, f *flight) (stored bool, err error) {
 			b, err = (*c.src.Load()).Fetch(ctx, f.name)
 			continue
 		}
-		if b.Next == nil {
+		if b.Next == nil || !faulty(err) {
 			return false, err
 		}
 		b, err = b.Next(ctx, err)
 	}
 	return false, err
+}
+
+// faulty reports whether an error says that a body is bad, so that another may be
+// good, rather than that it cannot be proven now or at all.
+func faulty(err error) bool {
+	switch artifact.Class(err) {
+	case artifact.ErrUnavailable, artifact.ErrForbidden, nil:
+		return false
+	}
+	return true
 }
 
 // files are the temporary files to spool to: the store's own where it lends

@@ -178,7 +178,8 @@ type Log struct {
 	Format string `yaml:"format" default:"text" enum:"text,json"`
 
 	// Which requests are logged: `all`, only `misses` (and whatever failed), or `off`.
-	Access string `yaml:"access" default:"all" enum:"all,misses,off"`
+	// The many that are answered from the store are counted in any case.
+	Access string `yaml:"access" default:"misses" enum:"all,misses,off"`
 }
 
 // Shutdown says how the server ends.

@@ -27,7 +27,7 @@ var fieldDocs = map[string]string{
 	"limits.write_stall":            "Time without a single byte taken after which a client is cut off.",
 	"listen":                        "Address to listen on, as `host:port`. Without a host it is every address of the machine; port 0 takes a free one.",
 	"log":                           "What is logged, to standard error.",
-	"log.access":                    "Which requests are logged: `all`, only `misses` (and whatever failed), or `off`.",
+	"log.access":                    "Which requests are logged: `all`, only `misses` (and whatever failed), or `off`. The many that are answered from the store are counted in any case.",
 	"log.format":                    "Form of a log line: `text` for people, `json` for machines.",
 	"log.level":                     "The least severe level that is logged.",
 	"no_sumdb":                      "Glob patterns of module path prefixes that are fetched from upstream but not proven by the checksum database, which never hears of them.",

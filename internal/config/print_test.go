@@ -51,7 +51,7 @@ limits:
 log:
   level: "info" # default
   format: "text" # default
-  access: "all" # default
+  access: "misses" # default
 shutdown:
   drain: 30s # default
   delay: 0s # default

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -53,6 +54,7 @@ func Run(ctx context.Context, o Options) error {
 	d := &daemon{version: o.Version, load: o.Load, metrics: telemetry.NewMetrics(o.Version)}
 	d.level.Set(level(cfg))
 	d.log = telemetry.NewLogger(lines, cfg.Log.Format == "json", &d.level)
+	log.SetOutput(slog.NewLogLogger(d.log.Handler(), slog.LevelDebug).Writer()) // of net/http, about misbehaving upstreams
 	d.metrics.Gauge("weir_log_lines_dropped", "Log lines dropped because nobody took them.", func() float64 { return float64(lines.Dropped()) })
 	return d.run(ctx, cfg, o.Reload)
 }

@@ -1,13 +1,9 @@
 package sumdb
 
 import (
-	"archive/zip"
 	"context"
 	"fmt"
 	"io"
-	"os"
-
-	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
@@ -19,15 +15,21 @@ import (
 // Check of the blob.
 func (d *Database) Verify(inner source.Source) source.Source {
 	return source.Func(func(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
-		if n.Kind != artifact.Mod && n.Kind != artifact.Zip || d.o.Private(n.Module) {
+		if d.o.Private(n.Module) {
 			return inner.Fetch(ctx, n)
 		}
-		d.begin(n.Module, n.Version)
-		b, err := inner.Fetch(ctx, n)
-		if err != nil {
-			return nil, err
+		switch n.Kind {
+		case artifact.Info:
+			d.begin(n.Module, n.Version) // the .mod will be asked for next
+		case artifact.Mod, artifact.Zip:
+			d.begin(n.Module, n.Version)
+			b, err := inner.Fetch(ctx, n)
+			if err != nil {
+				return nil, err
+			}
+			return d.verified(n, b), nil
 		}
-		return d.verified(n, b), nil
+		return inner.Fetch(ctx, n)
 	})
 }
 
@@ -110,29 +112,4 @@ func (d *Database) compareHash(n artifact.Name, r record, got string, kind Alarm
 		Reason: fmt.Sprintf("checksum mismatch with %s: upstream bytes of the %s file hash to %s, the database says %s", d.config.Name, n.Kind, got, want),
 		Hint:   "do not use this version from there: the upstream, or somebody on the way, has changed it; another upstream may have the right bytes",
 	}
-}
-
-// hash returns the hash that a record has for bytes like these.
-func hash(n artifact.Name, r io.ReaderAt, size int64) (string, error) {
-	if n.Kind == artifact.Mod {
-		return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
-			return io.NopCloser(io.NewSectionReader(r, 0, size)), nil
-		})
-	}
-	z, err := zip.NewReader(r, size)
-	if err != nil {
-		return "", err
-	}
-	names := make([]string, len(z.File))
-	files := make(map[string]*zip.File, len(z.File))
-	for i, f := range z.File {
-		names[i], files[f.Name] = f.Name, f
-	}
-	return dirhash.Hash1(names, func(name string) (io.ReadCloser, error) {
-		f, ok := files[name]
-		if !ok {
-			return nil, os.ErrNotExist
-		}
-		return f.Open()
-	})
 }
