@@ -5,6 +5,7 @@ const modulePath = "github.com/goweir/weir"
 
 // Modules of others, each named once so that the table reads well.
 const (
+	compress   = "github.com/klauspost/compress"
 	cobra      = "github.com/spf13/cobra"
 	pflag      = "github.com/spf13/pflag"
 	otter      = "github.com/maypok86/otter/v2"
@@ -42,7 +43,7 @@ var house = map[string]room{
 	"internal/store/mem":       {imports: []string{"internal/blob", "internal/store", otter}},
 	"internal/store/tier":      {imports: []string{"internal/blob", "internal/store", "internal/store/mem"}, tests: []string{"internal/store/disk"}},
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
-	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod, xsync}},
+	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
 
 	// Who is at the door, and who watches.
