@@ -131,6 +131,9 @@ func (s *Spool) ReadAt(p []byte, off int64) (int, error) {
 	s.mu.Lock()
 	file, buf, size := s.file, s.buf, s.size
 	s.mu.Unlock()
+	if off < 0 { // zips that lie about offsets lead here
+		return 0, errors.New("negative offset")
+	}
 	if off >= size {
 		return 0, io.EOF
 	}

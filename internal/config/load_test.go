@@ -74,7 +74,7 @@ func TestWithoutAnyConfigurationTheDefaultsAreThoseOfTheMachine(t *testing.T) {
 			Connections: 10000, ConnectionsPerClient: 1000, HeaderBytes: 64 << 10, HeaderTimeout: Duration(5 * time.Second),
 			IdleTimeout: Duration(2 * time.Minute), WriteStall: Duration(30 * time.Second),
 		},
-		Log:      Log{Level: "info", Format: "text", Access: AccessAll},
+		Log:      Log{Level: "info", Format: "text", Access: AccessMisses},
 		Shutdown: Shutdown{Drain: Duration(30 * time.Second)},
 	}
 	if !reflect.DeepEqual(got, want) {
