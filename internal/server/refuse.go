@@ -70,9 +70,6 @@ func retryAfter(status int, err error) time.Duration {
 // most 8 lines and 648 bytes of graphic characters.
 func refusal(subject string, status int, id string, err error) string {
 	reason, hint := artifact.Explain(err)
-	if err == errMethod {
-		reason, hint = err.Error(), ""
-	}
 	var b strings.Builder
 	if status == http.StatusNotFound {
 		reason = strings.TrimPrefix(reason, "not found: ")

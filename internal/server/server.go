@@ -17,7 +17,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -103,9 +102,16 @@ func contain(w http.ResponseWriter, r *http.Request, out *Outcome, p any) (cut b
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, out *Outcome) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if r.ContentLength != 0 {
+		w.Header()["Connection"] = []string{"close"} // nobody reads what else is sent
+	}
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header()["Allow"] = []string{"GET, HEAD"}
 		refuse(w, r, out, "", http.StatusMethodNotAllowed, errMethod)
+		return
+	case r.ContentLength != 0:
+		refuse(w, r, out, "", http.StatusRequestEntityTooLarge, errBody)
 		return
 	}
 	n, err := s.name(r)
@@ -128,7 +134,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, out *Outcome) {
 	send(w, r, n, a, out)
 }
 
-var errMethod = errors.New("the protocol knows GET and HEAD only")
+// What is wrong with requests that are none of the protocol's.
+var (
+	errMethod = &artifact.Error{Class: artifact.ErrForbidden, Reason: "the protocol knows GET and HEAD only"}
+	errBody   = &artifact.Error{Class: artifact.ErrForbidden, Reason: "requests of the protocol have no body"}
+)
 
 // name reads the artifact from the path. Slashes and backslashes that came
 // encoded are no separators of the protocol, and r.URL.Path does not tell them

@@ -154,6 +154,27 @@ func TestOnlyGETAndHEADAreAllowed(t *testing.T) {
 	}
 }
 
+func TestA21ABodyIsRefusedUnread(t *testing.T) {
+	srv := httptest.NewServer(server.New(&answers{}, server.Options{}))
+	defer srv.Close()
+	for method, want := range map[string]int{"GET": 413, "POST": 405} {
+		endless, w := io.Pipe() // chunked, and never ends
+		defer w.Close()
+		req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+"/"+versions, endless)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want || !resp.Close {
+			t.Errorf("%s: %d, close %v", method, resp.StatusCode, resp.Close)
+		}
+	}
+}
+
 func TestRefusalsFitWhatTheGoCommandShows(t *testing.T) {
 	long := strings.Repeat("very long words ", 100)
 	for name, err := range map[string]error{
