@@ -23,8 +23,9 @@
 // [Own], for records that packages of Weir keep. One key cannot be a file where
 // another needs a folder.
 //
-// One process at a time may write conditionally: IfMatch compares under a lock of
-// the process. Everything else may be done by several at once.
+// One process at a time may write on conditions: IfMatch compares under a lock of
+// the process, and so does IfAbsent on file systems without hard links.
+// Everything else may be done by several at once.
 //
 // A system call cannot be interrupted, so that calls hang with a disk that
 // hangs. [Store.Check] does not; once it has found out, writes fail at once.

@@ -73,7 +73,7 @@ const (
 )
 
 // beneath opens files for reading and does not wait for the writer of a pipe.
-var beneath = openHow{flags: uint64(readFlags |  syscall.O_CLOEXEC | syscall.O_LARGEFILE), resolve: resolveBeneath}
+var beneath = openHow{flags: uint64(readFlags | syscall.O_CLOEXEC | syscall.O_LARGEFILE), resolve: resolveBeneath}
 
 func (o *opener) openBeneath(name string) (int, error) {
 	path, err := syscall.BytePtrFromString(name)

@@ -5,10 +5,9 @@
 // nothing else. Several readers of an entry without a copy may each read the cold
 // store; that an entry is absent is not remembered.
 //
-// A copy is never older than the last Put or Delete that has returned: while an
-// entry is written no copy of it is admitted, and then the one there was is
-// dropped. The tier knows of its own writes only. Keys that others write in the
-// same cold store must be kept out with [Options.Admit].
+// There is no copy of an entry while it is written, so that nobody reads the old
+// one after the new one. The tier knows of its own writes only: keys that others
+// write in the same cold store must be kept out with [Options.Admit].
 package tier
 
 import (
@@ -70,7 +69,7 @@ type tier struct {
 type stripe struct {
 	mu      sync.Mutex
 	writing int    // writes under way
-	begun   uint64 // writes that have begun, ever
+	moves   uint64 // beginnings and ends of writes, ever
 }
 
 func (t *tier) stripe(key string) *stripe {
@@ -85,7 +84,7 @@ func (t *tier) Get(ctx context.Context, key string) (*blob.Blob, error) {
 	if t.o.Admit != nil && !t.o.Admit(key) {
 		return t.cold.Get(ctx, key)
 	}
-	begun := t.stripe(key).writes()
+	seen := t.stripe(key).seen()
 	b, err := t.cold.Get(ctx, key)
 	if err != nil || b.Size < 0 || b.Size > t.o.MaxItem {
 		return b, err
@@ -96,7 +95,7 @@ func (t *tier) Get(ctx context.Context, key string) (*blob.Blob, error) {
 	if t.o.Compress != nil && t.o.Compress(key) {
 		b.Gzip = blob.Compress(b.Data)
 	}
-	t.admit(b, begun)
+	t.admit(b, seen)
 	return b, nil
 }
 
@@ -110,52 +109,51 @@ func load(b *blob.Blob) (*blob.Blob, error) {
 	return blob.FromBytes(b.Info, data), nil
 }
 
-// admit makes b the copy of its entry, unless that may have been written since
-// so many writes had begun.
-func (t *tier) admit(b *blob.Blob, begun uint64) {
+// admit makes b the copy of its entry, unless that is written, or may have been
+// between what was seen before it was read and now.
+func (t *tier) admit(b *blob.Blob, seen uint64) {
 	s := t.stripe(b.Key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.writing == 0 && s.begun == begun {
+	if s.writing == 0 && s.moves == seen {
 		t.hot.Admit(b)
 	}
 }
 
-func (s *stripe) writes() uint64 {
+func (s *stripe) seen() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.begun
+	return s.moves
 }
 
-// write runs a write of key to the cold store. Whatever comes of it, the entry
-// may be another one then.
-func (t *tier) write(ctx context.Context, key string, f func() error) error {
+// beginWrite drops the copy of key and keeps others out until endWrite.
+func (t *tier) beginWrite(ctx context.Context, key string) *stripe {
 	s := t.stripe(key)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.writing++
-	s.begun++
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.writing--
-		_ = t.hot.Delete(context.WithoutCancel(ctx), key) // fails for cancelled contexts only
-	}()
-	return f()
+	s.moves++
+	_ = t.hot.Delete(context.WithoutCancel(ctx), key) // fails for cancelled contexts only
+	return s
+}
+
+func (s *stripe) endWrite() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing--
+	s.moves++
 }
 
 // Put implements store.Store.
-func (t *tier) Put(ctx context.Context, key string, body io.ReadSeeker, o store.PutOptions) (info blob.Info, err error) {
-	err = t.write(ctx, key, func() error {
-		info, err = t.cold.Put(ctx, key, body, o)
-		return err
-	})
-	return info, err
+func (t *tier) Put(ctx context.Context, key string, body io.ReadSeeker, o store.PutOptions) (blob.Info, error) {
+	defer t.beginWrite(ctx, key).endWrite()
+	return t.cold.Put(ctx, key, body, o)
 }
 
 // Delete implements store.Store.
 func (t *tier) Delete(ctx context.Context, key string) error {
-	return t.write(ctx, key, func() error { return t.cold.Delete(ctx, key) })
+	defer t.beginWrite(ctx, key).endWrite()
+	return t.cold.Delete(ctx, key)
 }
 
 // List implements store.Store.

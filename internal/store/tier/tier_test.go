@@ -219,21 +219,70 @@ func TestSlowReaderDoesNotBringBackTheOld(t *testing.T) {
 	}
 }
 
-// While a Put is under way readers may see either entry, but never the old one
-// after the new one.
-func TestNoCopyIsAdmittedDuringAPut(t *testing.T) {
+// Nor must one that found it while the write was under way.
+func TestReaderThatBeganDuringAPutDoesNotBringBackTheOld(t *testing.T) {
 	cold := &watched{Store: openDisk(t)}
 	s := tier.New(mem.New(1<<20), cold, small)
 	put(t, s, "a", "old")
+	body := &inTheMiddle{Reader: strings.NewReader("new")}
+	opened, written := make(chan struct{}), make(chan struct{})
+	body.call = func() {
+		cold.opened = func() {
+			cold.opened = nil
+			close(opened)
+			<-written
+		}
+		go func() {
+			defer close(body.done)
+			if got := get(t, s, "a"); got != "old" {
+				t.Errorf("the slow reader has %q, it opened %q", got, "old")
+			}
+		}()
+		<-opened
+	}
+	body.done = make(chan struct{})
+	if _, err := s.Put(t.Context(), "a", body, store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	close(written)
+	<-body.done
+	if got := get(t, s, "a"); got != "new" {
+		t.Errorf("afterwards Get = %q", got)
+	}
+}
+
+// inTheMiddle is a body that calls a function before its first byte is read.
+type inTheMiddle struct {
+	*strings.Reader
+	call func()
+	done chan struct{}
+}
+
+func (b *inTheMiddle) Read(p []byte) (int, error) {
+	if call := b.call; call != nil {
+		b.call = nil
+		call()
+	}
+	return b.Reader.Read(p)
+}
+
+// While a Put is under way readers may see either entry, but never the old one
+// after the new one.
+func TestThereIsNoCopyDuringAPut(t *testing.T) {
+	cold := &watched{Store: openDisk(t)}
+	s := tier.New(mem.New(1<<20), cold, small)
+	put(t, s, "a", "old")
+	get(t, s, "a") // makes a copy
+	before := cold.gets.Load()
 	cold.during = func() {
 		for range 3 {
 			if got := get(t, s, "a"); got != "new" {
-				t.Errorf("with no copy, Get during a Put = %q", got)
+				t.Errorf("Get after the cold store has the new entry = %q", got)
 			}
 		}
 	}
 	put(t, s, "a", "new")
-	if n := cold.gets.Load(); n != 3 {
+	if n := cold.gets.Load() - before; n != 3 {
 		t.Errorf("Gets during a Put read the cold store %d times, want 3", n)
 	}
 }
