@@ -1,0 +1,7 @@
+//go:build race
+
+package e2e
+
+// The race detector makes everything ten times slower, and takes memory of its
+// own: floods are smaller with it.
+const floodScale = 1
