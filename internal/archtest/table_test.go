@@ -43,7 +43,7 @@ var house = map[string]room{
 	"internal/store/mem":       {imports: []string{"internal/blob", "internal/store", otter}},
 	"internal/store/tier":      {imports: []string{"internal/blob", "internal/store", "internal/store/mem"}, tests: []string{"internal/store/disk"}},
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
-	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}},
+	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
 
 	// Who is at the door, and who watches.
