@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/store"
@@ -235,14 +237,20 @@ func TestLinksLeadNowhereOutside(t *testing.T) {
 }
 
 func TestTagsOfQuickPutsDiffer(t *testing.T) {
-	s := open(t, t.TempDir())
-	seen := map[string]bool{}
-	for range 50 {
-		seen[put(t, s, "a", "same size").ETag] = true
-	}
-	if len(seen) != 50 {
-		t.Errorf("50 bodies of equal size have %d tags", len(seen))
-	}
+	synctest.Test(t, func(t *testing.T) { // so quick that the clock stands still
+		s := open(t, t.TempDir())
+		seen := map[string]bool{}
+		for range 50 {
+			info := put(t, s, "a", "same size")
+			seen[info.ETag] = true
+			if ahead := time.Until(info.Time); ahead < 0 || ahead > time.Millisecond {
+				t.Errorf("stored at %v, now it is %v", info.Time, time.Now())
+			}
+		}
+		if len(seen) != 50 {
+			t.Errorf("50 bodies of equal size have %d tags", len(seen))
+		}
+	})
 }
 
 func TestOpenSweepsTemporaryFiles(t *testing.T) {
