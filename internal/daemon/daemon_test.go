@@ -249,6 +249,7 @@ func TestWhatCannotStartSaysWhatToDo(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "--data"},
+		"upstream is itself": {func(c *config.Config) { c.Listen, c.Upstream = "localhost:3000", "http://127.0.0.1:3000,direct" }, "--upstream"},
 	} {
 		err := daemon.Run(t.Context(), daemon.Options{Log: io.Discard, Load: func(ctx context.Context) (*config.Config, error) {
 			cfg, err := r.load(ctx)

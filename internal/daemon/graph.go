@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -137,6 +140,9 @@ func (d *daemon) link(cfg *config.Config, e source.Entry, proven bool) (source.L
 	case e.Direct:
 		return source.Direct(), nil
 	}
+	if namesItself(cfg.Listen, e.URL) {
+		return source.Link{}, fmt.Errorf("%s is this server itself; set --upstream (or WEIR_UPSTREAM) to where modules come from, since GOPROXY of this machine says that they come from here", e.Redacted())
+	}
 	o := d.upstreamOptions(cfg)
 	o.ZipsHashed = proven
 	s, err := upstream.New(e.URL, o)
@@ -144,6 +150,26 @@ func (d *daemon) link(cfg *config.Config, e source.Entry, proven bool) (source.L
 		return source.Link{}, err
 	}
 	return source.Link{Name: e.Redacted(), Source: d.metrics.Source(e.Redacted(), s)}, nil
+}
+
+// namesItself reports whether an upstream is the address this server listens on,
+// as it is on a machine whose go command has been pointed at it.
+func namesItself(listen, upstream string) bool {
+	u, err := url.Parse(upstream)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	host, port, err := net.SplitHostPort(listen)
+	return err == nil && u.Port() == port && isLocal(u.Hostname()) && (host == "" || isLocal(host))
+}
+
+// isLocal reports whether a host is this machine under a name that no other has.
+func isLocal(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && (addr.IsLoopback() || addr.IsUnspecified())
 }
 
 func (d *daemon) upstreamOptions(cfg *config.Config) upstream.Options {
