@@ -3,10 +3,14 @@ package blob
 import (
 	"bytes"
 	"compress/gzip"
+	"sync"
 )
 
 // minGzip is the size below which compression saves no packet.
 const minGzip = 1400
+
+// writers are kept because each holds most of a megabyte.
+var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // Compress returns data compressed for clients that accept gzip, or nil where
 // that saves too little to be worth a client's work.
@@ -15,7 +19,9 @@ func Compress(data []byte) []byte {
 		return nil
 	}
 	var buf bytes.Buffer
-	w := gzip.NewWriter(&buf)
+	w := writers.Get().(*gzip.Writer)
+	defer writers.Put(w)
+	w.Reset(&buf)
 	if _, err := w.Write(data); err != nil {
 		return nil // a buffer does not fail
 	}

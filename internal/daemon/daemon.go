@@ -132,7 +132,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, reload <-chan os.S
 // open brings up what lives as long as the process, and the first graph.
 func (d *daemon) open(cfg *config.Config) error {
 	var err error
-	if d.disk, err = disk.Open(filepath.Join(cfg.Data, "modules"), disk.Options{}); err != nil {
+	if d.disk, err = disk.Open(filepath.Join(cfg.Data, "modules"), disk.Options{OnChange: d.storeChanged}); err != nil {
 		return fmt.Errorf("cannot keep modules in %s: %w; choose another directory with --data", cfg.Data, err)
 	}
 	d.tier = tier.New(mem.New(int64(cfg.Store.Memory)), d.disk, tierOptions)
@@ -145,6 +145,16 @@ func (d *daemon) open(cfg *config.Config) error {
 	d.cache = cache.New(d.tier, g.source, d.cacheOptions(cfg))
 	g.start()
 	return nil
+}
+
+// storeChanged tells when the store stops keeping what is new, and when it does
+// so again.
+func (d *daemon) storeChanged(err error) {
+	if err == nil {
+		d.log.Info("the store keeps what is new again")
+		return
+	}
+	d.log.Error("the store keeps nothing new; what it has is served, the rest is passed on", "error", err)
 }
 
 func (d *daemon) close() {
