@@ -88,9 +88,13 @@ func (v volume) readOnly(t *testing.T, on bool) {
 	if on {
 		flags |= syscall.MS_RDONLY
 	}
-	if err := syscall.Mount("weir", v.dir, "tmpfs", flags, ""); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, 10*time.Second, "no file is open for writing", func() bool {
+		err := syscall.Mount("weir", v.dir, "tmpfs", flags, "")
+		if err != nil && !errors.Is(err, syscall.EBUSY) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 func TestF3TheDiskIsFull(t *testing.T) {

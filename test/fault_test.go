@@ -64,13 +64,16 @@ func faultyUpstream(t *testing.T) (p *modtest.Proxy, url string, db *modtest.Sum
 	return p, p.Start(t), db
 }
 
+// impatient makes weir give up on an upstream after a second.
+var impatient = slices.Clip([]string{"WEIR_FETCH_FIRST_BYTE=1s", "WEIR_FETCH_STALL=1s", "WEIR_FETCH_TOTAL=10s"})
+
 // streaming lets zips of the big modules be sent while they arrive.
 const streaming = "WEIR_CACHE_STREAM_ABOVE=100KiB"
 
 func TestF14ToF17FaultsOfTheOnlyUpstream(t *testing.T) {
 	t.Parallel()
 	p, url, db := faultyUpstream(t)
-	w := startWeir(t, "WEIR_UPSTREAM="+url, "WEIR_SUMDB="+db.GOSUMDB(), streaming)
+	w := startWeir(t, append(impatient, "WEIR_UPSTREAM="+url, "WEIR_SUMDB="+db.GOSUMDB(), streaming)...)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			defer p.Heal()
@@ -145,7 +148,7 @@ func TestF14ToF17ASecondUpstreamHealsAll(t *testing.T) {
 	t.Parallel()
 	bad, badURL, db := faultyUpstream(t)
 	_, goodURL, _ := faultyUpstream(t)
-	w := startWeir(t, "WEIR_UPSTREAM="+badURL+"|"+goodURL, "WEIR_SUMDB="+db.GOSUMDB(), streaming)
+	w := startWeir(t, append(impatient, "WEIR_UPSTREAM="+badURL+"|"+goodURL, "WEIR_SUMDB="+db.GOSUMDB(), streaming)...)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			bad.Break("", f.fault)
@@ -175,7 +178,7 @@ func TestF14ToF17ASecondUpstreamHealsAll(t *testing.T) {
 func TestF14HitsNeverWaitForMisses(t *testing.T) {
 	t.Parallel()
 	p := modtest.New(simple("example.com/held", "v1.0.0"), simple("example.com/new", "v1.0.0"))
-	w := startWeir(t, "WEIR_UPSTREAM="+p.Start(t), "WEIR_FETCH_FIRST_BYTE=1m", "WEIR_FETCH_TOTAL=1m", "WEIR_CACHE_MAX_FILLS=4", "WEIR_CACHE_MAX_WAITING=4")
+	w := startWeir(t, "WEIR_UPSTREAM="+p.Start(t), "WEIR_CACHE_MAX_FILLS=4", "WEIR_CACHE_MAX_WAITING=4")
 	held := map[string][]byte{}
 	for _, path := range append(files("example.com/held", "v1.0.0"), "/example.com/held/@v/list") {
 		held[path] = truth(t, p, path)

@@ -83,7 +83,7 @@ func TestTheLeaderOfASharedFlightLeavesAndTheOthersGetAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := modtest.BigModule("example.com/flight", "v1.0.0", 1<<20)
 			p := modtest.New(m)
-			w := startWeir(t, "WEIR_UPSTREAM="+p.Start(t), streaming, "WEIR_FETCH_FIRST_BYTE=1m", "WEIR_FETCH_STALL=1m", "WEIR_FETCH_TOTAL=1m")
+			w := startWeir(t, "WEIR_UPSTREAM="+p.Start(t), streaming)
 			const path = "/example.com/flight/@v/v1.0.0.zip"
 			p.Break("", fault)
 			leaving, leave := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func TestTheLeaderOfASharedFlightLeavesAndTheOthersGetAll(t *testing.T) {
 func TestAFetchThatNobodyWaitsForIsFinishedForTheStore(t *testing.T) {
 	t.Parallel()
 	p := modtest.New(simple("example.com/left", "v1.0.0"))
-	w := startWeir(t, "WEIR_UPSTREAM="+p.Start(t), "WEIR_FETCH_FIRST_BYTE=1m", "WEIR_FETCH_TOTAL=1m")
+	w := startWeir(t, "WEIR_UPSTREAM="+p.Start(t))
 	const path = "/example.com/left/@v/v1.0.0.zip"
 	p.Break("", modtest.Hang)
 	leaving, leave := context.WithCancel(t.Context())

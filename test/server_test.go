@@ -36,7 +36,7 @@ type weir struct {
 }
 
 // startWeir runs weir serve with variables of the form WEIR_…=value until the
-// test ends, and waits until it is ready. Its upstream timeouts are short.
+// test ends, and waits until it is ready.
 func startWeir(t *testing.T, env ...string) *weir {
 	t.Helper()
 	addr, err := freeAddress()
@@ -47,7 +47,6 @@ func startWeir(t *testing.T, env ...string) *weir {
 	base := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "GOENV=off",
 		"WEIR_LISTEN=" + addr, "WEIR_DATA=" + w.data, "WEIR_SUMDB=off",
-		"WEIR_FETCH_FIRST_BYTE=1s", "WEIR_FETCH_STALL=1s", "WEIR_FETCH_TOTAL=10s",
 	}
 	for _, v := range env {
 		if data, ok := strings.CutPrefix(v, "WEIR_DATA="); ok {
