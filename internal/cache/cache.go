@@ -43,6 +43,7 @@ type Options struct {
 	NotFound     time.Duration // how long the absence of a file is believed
 	ListNotFound time.Duration // how long the absence of a list or @latest is believed
 	Stale        time.Duration // how old a stale answer may be; 0: any age
+	Offline      bool          // there is no source: lists and @latest name what is complete in the store
 	MaxFills     int           // fetches at one time
 	MaxWaiting   int           // fetches that may wait for their turn; more are refused
 	FillTimeout  time.Duration // the longest a fetch may take as a whole

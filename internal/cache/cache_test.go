@@ -466,7 +466,7 @@ func TestLargeZipsAreStreamedWithTheirEndHeldBack(t *testing.T) {
 
 func TestAStreamThatFailsItsCheckNeverEndsCleanly(t *testing.T) {
 	w := newWorld(t)
-	w.source.set(zip1, answer{body: strings.Repeat("z", 2<<20), check: mismatch, next: &answer{body: "other"}})
+	w.source.set(zip1, answer{body: strings.Repeat("z", 2<<20), check: mismatch})
 	a, err := w.open(zip1)
 	if err != nil {
 		t.Fatal(err)
@@ -479,6 +479,49 @@ func TestAStreamThatFailsItsCheckNeverEndsCleanly(t *testing.T) {
 	w.settled()
 	if w.store.has(zip1) {
 		t.Error("it was stored")
+	}
+}
+
+func TestF15AStreamGoesOnWithTheNextSource(t *testing.T) {
+	good := strings.Repeat("z", 2<<20)
+	for name, bad := range map[string]answer{
+		"breaks off":       {body: good[:1<<20], size: int64(len(good)), break_: down},
+		"is short":         {body: good[:1<<20], size: int64(len(good))},
+		"of no length":     {body: good[:1<<20], size: -1, break_: down},
+		"breaks off twice": {body: good[:1<<20], size: int64(len(good)), break_: down, next: &answer{body: good[:1<<19], size: int64(len(good)), break_: down, next: &answer{body: good}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if bad.next == nil {
+				bad.next = &answer{body: good}
+			}
+			w.source.set(zip1, bad)
+			w.want(w.get(zip1), "miss "+good)
+			w.settled()
+			if !w.store.has(zip1) {
+				t.Error("it is not stored")
+			}
+		})
+	}
+}
+
+func TestF16AfterABadStreamTheNextClientGetsAGoodOne(t *testing.T) {
+	good := strings.Repeat("z", 2<<20)
+	for name, bad := range map[string]answer{
+		"corrupt":           {body: "x" + good[1:], check: mismatch, next: &answer{body: good}},
+		"corrupt and cut":   {body: "x" + good[1:1<<20], size: int64(len(good)), break_: down, next: &answer{body: good, next: &answer{body: good}}},
+		"of another length": {body: good[:1<<20], size: int64(len(good)) + 1, break_: down, next: &answer{body: good, next: &answer{body: good}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.source.set(zip1, bad)
+			w.want(w.get(zip1), "broken")
+			w.settled()
+			w.want(w.get(zip1), "hit "+good)
+			if n := w.source.count(zip1); n != 1 {
+				t.Errorf("the bad source was asked %d times", n)
+			}
+		})
 	}
 }
 
@@ -651,15 +694,22 @@ func (w *world) fill(version, mod string, kinds ...string) {
 }
 
 func TestWithoutSourceListAndLatestComeFromTheStore(t *testing.T) {
-	for name, err := range map[string]error{"off": artifact.ErrNotFound, "down": down} {
+	for name, err := range map[string]error{"gone": artifact.ErrNotFound, "down": down, "offline": artifact.ErrNotFound} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newWorld(t, func(o *cache.Options) { o.Offline = name == "offline" })
+			if name == "offline" { // what was once fetched names versions that are not here
+				for path, text := range map[string]string{list: "v1.0.0\nv1.9.0\n", latest: infoOf("v1.9.0")} {
+					if _, err := w.store.Put(t.Context(), path, strings.NewReader(text), store.PutOptions{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
 			w.fill("v1.0.0", "module a.b/c\n", "info", "mod", "zip")
 			w.fill("v1.1.0", "module a.b/c\n\nretract v1.1.0\n", "info", "mod", "zip")
 			w.fill("v1.2.0", "module a.b/c\n", "info", "mod") // no zip: a build with it would fail
 			w.source.set(list, answer{err: err})
 			w.source.set(latest, answer{err: err})
-			result := map[string]string{"off": "miss", "down": "stale"}[name]
+			result := map[string]string{"gone": "miss", "down": "stale", "offline": "hit"}[name]
 			w.want(w.get(list), result+" v1.0.0\nv1.1.0\n")
 			w.want(w.get(latest), result+" "+infoOf("v1.0.0"))
 			w.want(w.stored("x.y/z/@v/list"), "error 404")
@@ -683,6 +733,13 @@ func TestLatestIsDerivedWhereTheSourceHasNone(t *testing.T) {
 	w.source.set("a.b/c/@v/v1.1.0.info", answer{body: infoOf("v1.1.0")})
 	w.source.set("a.b/c/@v/v1.1.0.mod", answer{body: "module a.b/c\n"})
 	w.want(w.get(latest), "miss "+infoOf("v1.1.0"))
+}
+
+func TestLatestIsTheBestOfWhatTheSourceReallyHas(t *testing.T) {
+	w := newWorld(t)
+	w.source.set(list, answer{body: "v1.0.0\nv1.1.0\nv1.2.0\n"})
+	w.source.set(info1, answer{body: infoOf("v1.0.0")}) // the others are listed only
+	w.want(w.get(latest), "miss "+infoOf("v1.0.0"))
 }
 
 func TestStoredOnlyAsksNoSource(t *testing.T) {

@@ -1,17 +1,12 @@
 package cache
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"sync"
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
-	"github.com/goweir/weir/internal/store"
 )
 
 // A flight is one fetch that any number of callers wait for. It belongs to the
@@ -20,6 +15,7 @@ type flight struct {
 	name  artifact.Name
 	key   string
 	begun time.Time
+	fetch fetch // where the body comes from
 
 	ready chan struct{} // closed when callers can be answered: by a stream, a result or an error
 	once  sync.Once
@@ -30,8 +26,16 @@ type flight struct {
 	result *blob.Blob  // the answer, when it is not the body itself
 	err    error
 
+	// Of the fill alone.
+	in      *intake
+	spoiled bool  // what has been announced is wrong and cannot be mended
+	rest    fetch // where a good body may still come from, for the next flight
+
 	users int // the fill and the callers that may still look at spool; guarded by Cache.mu
 }
+
+// fetch begins to bring a body.
+type fetch func(context.Context) (*blob.Blob, error)
 
 // announce lets the callers have their answer.
 func (f *flight) announce() { f.once.Do(func() { close(f.ready) }) }
@@ -96,16 +100,33 @@ func (c *Cache) board(n artifact.Name, key string) (*flight, error) {
 			Hint:   "what is stored is still served; try again in a moment",
 		}
 	}
-	return c.depart(n, key, 2), nil
+	f := c.depart(n, key, c.fromSource(n))
+	f.users++
+	return f, nil
 }
 
-// depart begins a flight; c.mu is held.
-func (c *Cache) depart(n artifact.Name, key string, users int) *flight {
-	f := &flight{name: n, key: key, begun: time.Now(), ready: make(chan struct{}), users: users}
+// fromSource is the fetch of an artifact from the source.
+func (c *Cache) fromSource(n artifact.Name) fetch {
+	return func(ctx context.Context) (*blob.Blob, error) { return (*c.src.Load()).Fetch(ctx, n) }
+}
+
+// depart begins a flight that nobody waits for yet; c.mu is held.
+func (c *Cache) depart(n artifact.Name, key string, from fetch) *flight {
+	f := &flight{name: n, key: key, begun: time.Now(), fetch: from, ready: make(chan struct{}), users: 1}
 	c.flights[key] = f
 	c.fills.Add(1)
 	go c.fly(f)
 	return f
+}
+
+// again begins a flight with what is left to try after one whose callers could
+// not be helped any more, so that the next ones can.
+func (c *Cache) again(f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.flights[f.key]; !ok && !c.closed {
+		c.depart(f.name, f.key, f.rest)
+	}
 }
 
 // leave takes the caller off the flight; the last one closes the body.
@@ -128,6 +149,9 @@ func (c *Cache) fly(f *flight) {
 
 	stored, err := c.fill(ctx, f)
 	c.land(f, stored, c.finish(ctx, f, err))
+	if f.rest != nil {
+		c.again(f)
+	}
 }
 
 // land ends a flight. What comes after it is answered by the store, or by a
@@ -156,215 +180,6 @@ func (c *Cache) land(f *flight, stored bool, err error) {
 	}
 	c.emit(Event{Op: OpFill, Name: f.name, Bytes: size, Duration: time.Since(f.begun), Stored: stored, Err: err})
 }
-
-// fill brings the checked body of a flight into its spool, from the first
-// source that has a good one, and into the store. It holds one of the slots
-// meanwhile, so that a flood of misses cannot exhaust the machine.
-func (c *Cache) fill(ctx context.Context, f *flight) (stored bool, err error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return false, &artifact.Error{Class: artifact.ErrUnavailable, RetryAfter: time.Second, Reason: "the queue of fetches is too long", Err: ctx.Err()}
-	}
-	files := c.files()
-	b, err := (*c.src.Load()).Fetch(ctx, f.name)
-	for err == nil {
-		err = c.receive(ctx, f, b, files)
-		b.Close()
-		if err == nil {
-			return c.commit(ctx, f)
-		}
-		if f.announced() {
-			return false, err // bytes have left already: nothing can take their place
-		}
-		if noSpace, ok := errors.AsType[*spoolError](err); ok {
-			if files == c.options().Fallback {
-				return false, noRoom(noSpace)
-			}
-			files = c.options().Fallback
-			b, err = (*c.src.Load()).Fetch(ctx, f.name)
-			continue
-		}
-		if b.Next == nil || !faulty(err) {
-			return false, err
-		}
-		b, err = b.Next(ctx, err)
-	}
-	return false, err
-}
-
-// faulty reports whether an error says that a body is bad, so that another may be
-// good, rather than that it cannot be proven now or at all.
-func faulty(err error) bool {
-	switch artifact.Class(err) {
-	case artifact.ErrUnavailable, artifact.ErrForbidden, nil:
-		return false
-	}
-	return true
-}
-
-// files are the temporary files to spool to: the store's own where it lends
-// any, so that a commit need not copy.
-func (c *Cache) files() blob.Files {
-	if s, ok := c.store.(store.Spooler); ok {
-		return s
-	}
-	return c.options().Fallback
-}
-
-// A spoolError is a failure to keep the bytes that arrive, as opposed to one to
-// get them.
-type spoolError struct{ err error }
-
-func (e *spoolError) Error() string { return "temporary file: " + e.err.Error() }
-func (e *spoolError) Unwrap() error { return e.err }
-
-func noRoom(err error) error {
-	return &artifact.Error{
-		Class: artifact.ErrUnavailable, RetryAfter: 10 * time.Second, Err: err,
-		Reason: "there is no room to hold the artifact while it is checked",
-		Hint:   "what is stored is still served; free space on the server's data or temporary volume",
-	}
-}
-
-// inMemory is up to which size a body is spooled in memory. Zips go to a file
-// from their first byte, since they are checked there.
-const inMemory = 256 << 10
-
-// receive reads a body into a new spool of the flight and checks it. A zip that
-// is larger than the threshold is announced to the callers as it arrives.
-func (c *Cache) receive(ctx context.Context, f *flight, b *blob.Blob, files blob.Files) error {
-	memory := inMemory
-	if f.name.Kind == artifact.Zip {
-		memory = 0
-	}
-	if f.spool != nil {
-		f.spool.Close() // of an earlier attempt that nobody has seen
-	}
-	f.spool, f.info = blob.NewSpool(memory, files), blob.Info{Size: b.Size}
-	in := &intake{spool: f.spool, limit: f.name.Kind.MaxSize()}
-	if f.name.Kind == artifact.Zip {
-		in.stream, in.above = f.announce, c.options().StreamAbove
-		if b.Size > in.above {
-			in.above = 0
-		}
-	}
-	if _, err := io.Copy(in, b.Reader()); err != nil {
-		return classed(ctx, f.name, err)
-	}
-	if b.Size >= 0 && b.Size != f.spool.Size() {
-		return classed(ctx, f.name, io.ErrUnexpectedEOF)
-	}
-	if b.Check != nil {
-		if err := b.Check(ctx, f.spool); err != nil {
-			return err
-		}
-	}
-	return c.consistent(ctx, f)
-}
-
-// An intake writes to a spool within a limit and calls stream once when more
-// than above bytes have arrived.
-type intake struct {
-	spool  *blob.Spool
-	limit  int64
-	above  int64
-	stream func() // nil: never
-}
-
-func (in *intake) Write(p []byte) (int, error) {
-	if in.spool.Size()+int64(len(p)) > in.limit {
-		return 0, blob.ErrTooLarge
-	}
-	n, err := in.spool.Write(p)
-	if err != nil {
-		return n, &spoolError{err}
-	}
-	if in.stream != nil && in.spool.Size() > in.above {
-		in.stream()
-		in.stream = nil
-	}
-	return n, nil
-}
-
-// classed gives an error of reading a body a class, where it has none.
-func classed(ctx context.Context, n artifact.Name, err error) error {
-	if _, ok := errors.AsType[*spoolError](err); ok || artifact.Class(err) != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return &artifact.Error{Class: artifact.ErrTimeout, Reason: fmt.Sprintf("%s: fetch timed out", n), Err: err}
-	}
-	return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("%s: the upstream's answer broke off or is too large", n), Err: err}
-}
-
-// commit stores the body of a flight when it is one to be kept as it is. That a
-// store cannot take it is no failure of the fetch: the bytes are good.
-func (c *Cache) commit(ctx context.Context, f *flight) (stored bool, err error) {
-	if !f.name.Immutable() {
-		return false, nil // finish makes what is stored
-	}
-	info, err := c.put(ctx, f.key, f.spool, store.PutOptions{IfAbsent: true})
-	switch {
-	case err == nil:
-		info.Size = f.spool.Size()
-		if !f.announced() {
-			f.info = info
-		}
-		return true, nil
-	case errors.Is(err, store.ErrConflict):
-		return true, c.first(ctx, f)
-	}
-	c.emit(Event{Op: OpPut, Name: f.name, Err: err})
-	return false, nil
-}
-
-func (c *Cache) put(ctx context.Context, key string, s *blob.Spool, o store.PutOptions) (blob.Info, error) {
-	if file := s.File(); file != nil {
-		return c.store.Put(ctx, key, file, o)
-	}
-	return c.store.Put(ctx, key, bytes.NewReader(s.Bytes()), o)
-}
-
-// first makes what the store already holds the answer of a flight: the first
-// bytes stored under a name are the ones that stay.
-func (c *Cache) first(ctx context.Context, f *flight) error {
-	held, err := c.store.Get(ctx, f.key)
-	if err != nil {
-		return nil // it is there but cannot be read: ours is checked too
-	}
-	defer held.Close()
-	same, err := equal(held.Reader(), io.NewSectionReader(f.spool, 0, f.spool.Size()))
-	if err != nil || same {
-		return nil
-	}
-	return &artifact.Error{
-		Class:  artifact.ErrIntegrity,
-		Reason: fmt.Sprintf("%s: the upstream's bytes differ from those stored first", f.name),
-		Hint:   "a published version must not change; ask again to get the bytes that were stored first",
-	}
-}
-
-func equal(a, b io.Reader) (bool, error) {
-	bufA, bufB := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, errA := io.ReadFull(a, bufA)
-		m, errB := io.ReadFull(b, bufB)
-		if !bytes.Equal(bufA[:n], bufB[:m]) {
-			return false, nil
-		}
-		endA, endB := ended(errA), ended(errB)
-		if endA || endB {
-			return endA == endB, nil
-		}
-		if err := errors.Join(errA, errB); err != nil {
-			return false, err
-		}
-	}
-}
-
-func ended(err error) bool { return err == io.EOF || err == io.ErrUnexpectedEOF }
 
 // finish makes the answer of a flight from its checked body, or from the error
 // that it ended with.

@@ -36,12 +36,15 @@ func (e *entry) age() time.Duration {
 }
 
 func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
+	o := c.options()
+	if o.Offline && (r.Name.Kind == artifact.List || r.Name.Kind == artifact.Latest) {
+		return c.openStored(ctx, r.Name, nil)
+	}
 	key := r.Name.Key()
 	e := c.held(ctx, r.Name, key)
 	if r.StoredOnly {
 		return c.openStored(ctx, r.Name, e)
 	}
-	o := c.options()
 	if e != nil && c.current(e, o) {
 		if e.age() > o.Fresh/2 && time.Now().After(e.rest) {
 			c.refresh(r.Name, key)

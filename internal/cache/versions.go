@@ -138,18 +138,37 @@ func (c *Cache) latest(ctx context.Context, mod string, said []byte, storedOnly 
 	} else if candidates, err = c.listed(ctx, mod, storedOnly); err != nil {
 		return nil, err
 	}
-	best := c.pick(ctx, mod, candidates, saidVersion, storedOnly)
-	if best == "" && said == nil {
-		best = newest(have.pseudo)
+	ordered := c.order(ctx, mod, candidates, saidVersion, storedOnly)
+	if said == nil && len(ordered) == 0 {
+		ordered = have.pseudo
+		semver.Sort(ordered)
+		slices.Reverse(ordered)
 	}
-	if best == "" || best == saidVersion {
-		if said == nil {
-			return nil, artifact.NotFound("%s has no version stored here", mod)
+	var first error
+	for _, v := range ordered[:min(len(ordered), maxCandidates)] {
+		if v == saidVersion {
+			return said, nil
 		}
-		return said, nil
+		data, err := c.read(ctx, artifact.Name{Kind: artifact.Info, Module: mod, Version: v}, storedOnly)
+		if err == nil {
+			return data, nil
+		}
+		if first == nil {
+			first = err
+		}
 	}
-	return c.read(ctx, artifact.Name{Kind: artifact.Info, Module: mod, Version: best}, storedOnly)
+	switch {
+	case said != nil:
+		return said, nil
+	case first != nil:
+		return nil, first
+	}
+	return nil, artifact.NotFound("%s has no version stored here", mod)
 }
+
+// maxCandidates is how many versions of a list are tried for @latest, when the
+// source does not have what it lists.
+const maxCandidates = 5
 
 // listed returns the versions in the list of a module.
 func (c *Cache) listed(ctx context.Context, mod string, storedOnly bool) ([]string, error) {
@@ -176,34 +195,32 @@ func versionOf(info []byte) string {
 	return v.Version
 }
 
-// pick returns the best of the candidates that is not retracted, or "". The
-// highest version says what is retracted. What the source itself answers to
-// @latest is taken to be no retracted version.
-func (c *Cache) pick(ctx context.Context, mod string, candidates []string, trusted string, storedOnly bool) string {
+// order returns the candidates for @latest, the best first: releases before
+// pre-releases, and retracted versions after all others, since the go command
+// tells of them. The highest version says what is retracted. What the source
+// itself answers to @latest is taken to be no retracted version.
+func (c *Cache) order(ctx context.Context, mod string, candidates []string, trusted string, storedOnly bool) []string {
 	sorted := source.Versions(mod, []byte(strings.Join(candidates, "\n")))
 	slices.Reverse(sorted)
-	releases, pre := []string{}, []string{}
-	for _, v := range sorted {
-		if semver.Prerelease(v) == "" {
-			releases = append(releases, v)
+	preRelease := func(v string) bool { return semver.Prerelease(v) != "" }
+	ordered := last(sorted, preRelease)
+	if len(ordered) == 0 || ordered[0] == trusted {
+		return ordered
+	}
+	return last(ordered, c.retracted(ctx, mod, ordered[0], storedOnly))
+}
+
+// last moves what matches behind all that does not, and else keeps the order.
+func last(versions []string, match func(string) bool) []string {
+	var front, back []string
+	for _, v := range versions {
+		if match(v) {
+			back = append(back, v)
 		} else {
-			pre = append(pre, v)
+			front = append(front, v)
 		}
 	}
-	ordered := append(releases, pre...)
-	if len(ordered) == 0 {
-		return ""
-	}
-	retracted := func(string) bool { return false }
-	if ordered[0] != trusted {
-		retracted = c.retracted(ctx, mod, ordered[0], storedOnly)
-	}
-	for _, v := range ordered {
-		if !retracted(v) {
-			return v
-		}
-	}
-	return ordered[0] // better a retracted version than none: the go command says that it is
+	return append(front, back...)
 }
 
 // retracted returns what the go.mod of a version says of others. A go.mod that
@@ -222,13 +239,6 @@ func (c *Cache) retracted(ctx context.Context, mod, version string, storedOnly b
 			return semver.Compare(r.Low, v) <= 0 && semver.Compare(v, r.High) <= 0
 		})
 	}
-}
-
-func newest(versions []string) string {
-	if len(versions) == 0 {
-		return ""
-	}
-	return slices.MaxFunc(versions, semver.Compare)
 }
 
 // merged brings a held list or @latest up to date with the versions stored

@@ -68,7 +68,7 @@ type daemon struct {
 	metrics *telemetry.Metrics
 
 	disk  *disk.Store
-	tier  store.Store
+	store store.Store // of all artifacts: the disk, and small ones in memory
 	cache *cache.Cache
 	graph atomic.Pointer[graph]
 	cfg   atomic.Pointer[config.Config]
@@ -135,14 +135,17 @@ func (d *daemon) open(cfg *config.Config) error {
 	if d.disk, err = disk.Open(filepath.Join(cfg.Data, "modules"), disk.Options{OnChange: d.storeChanged}); err != nil {
 		return fmt.Errorf("cannot keep modules in %s: %w; choose another directory with --data", cfg.Data, err)
 	}
-	d.tier = tier.New(mem.New(int64(cfg.Store.Memory)), d.disk, tierOptions)
+	d.store = d.disk
+	if cfg.Store.Memory > 0 {
+		d.store = tier.New(mem.New(int64(cfg.Store.Memory)), d.disk, tierOptions)
+	}
 	g, err := d.build(cfg)
 	if err != nil {
 		return errors.Join(err, d.disk.Close())
 	}
 	d.cfg.Store(cfg)
 	d.graph.Store(g)
-	d.cache = cache.New(d.tier, g.source, d.cacheOptions(cfg))
+	d.cache = cache.New(d.store, g.source, d.cacheOptions(cfg, g))
 	g.start()
 	return nil
 }
@@ -192,7 +195,7 @@ func (d *daemon) reload(ctx context.Context) {
 	}
 	d.level.Set(level(cfg))
 	d.cfg.Store(cfg)
-	d.cache.Reconfigure(g.source, d.cacheOptions(cfg))
+	d.cache.Reconfigure(g.source, d.cacheOptions(cfg, g))
 	g.start()
 	d.graph.Swap(g).stop()
 	d.log.Info("the configuration has been reloaded", "upstream", g.upstream, "sumdb", g.sumdb)

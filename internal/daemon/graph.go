@@ -33,6 +33,7 @@ var tierOptions = tier.Options{
 // graph is everything that a reload replaces: where artifacts come from.
 type graph struct {
 	source   source.Source
+	offline  bool            // there is no upstream
 	db       *sumdb.Database // nil when verification is off
 	upstream string          // for people
 	sumdb    string          // for people
@@ -73,7 +74,7 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sumdb: %w", err)
 	}
-	g := &graph{upstream: cfg.Upstream.String(), sumdb: cfg.Sumdb.String()}
+	g := &graph{upstream: cfg.Upstream.String(), sumdb: cfg.Sumdb.String(), offline: entries[0].URL == ""}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	private, unproven := matcher(cfg.Private), matcher(cfg.NoSumdb)
 
@@ -203,7 +204,7 @@ func (d *daemon) database(cfg *config.Config, parsed sumdb.Config, links []sourc
 	}
 	return sumdb.New(parsed, sumdb.Options{
 		Remotes:       remotes,
-		Store:         d.tier,
+		Store:         d.store,
 		Private:       skip,
 		WhenAvailable: cfg.SumdbPolicy == config.PolicyWhenAvailable,
 		OnAlarm:       d.alarm,
@@ -217,13 +218,14 @@ func (d *daemon) alarm(a sumdb.Alarm) {
 		slog.String("module", a.Module), slog.String("version", a.Version), slog.String("detail", artifact.Clean(a.Detail, 1000)))
 }
 
-func (d *daemon) cacheOptions(cfg *config.Config) cache.Options {
+func (d *daemon) cacheOptions(cfg *config.Config, g *graph) cache.Options {
 	return cache.Options{
 		StreamAbove:  int64(cfg.Cache.StreamAbove),
 		Fresh:        time.Duration(cfg.Cache.Fresh),
 		NotFound:     time.Duration(cfg.Cache.NotFound),
 		ListNotFound: time.Duration(cfg.Cache.ListNotFound),
 		Stale:        time.Duration(cfg.Cache.Stale),
+		Offline:      g.offline,
 		MaxFills:     cfg.Cache.MaxFills,
 		MaxWaiting:   cfg.Cache.MaxWaiting,
 		FillTimeout:  time.Duration(cfg.Fetch.Total),

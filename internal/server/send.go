@@ -71,7 +71,7 @@ func send(w http.ResponseWriter, r *http.Request, n artifact.Name, a cache.Answe
 		sendContent(w, r, a.Time, body, out)
 	default:
 		out.Status = http.StatusOK
-		sendStream(w, r, a, out)
+		sendStream(w, r, n, a, out)
 	}
 }
 
@@ -126,7 +126,7 @@ func sendContent(w http.ResponseWriter, r *http.Request, modified time.Time, bod
 
 // sendStream copies a body that is read once: a file, which the kernel can
 // send, or one that is still arriving. When it breaks off, so does the answer.
-func sendStream(w http.ResponseWriter, r *http.Request, a cache.Answer, out *Outcome) {
+func sendStream(w http.ResponseWriter, r *http.Request, n artifact.Name, a cache.Answer, out *Outcome) {
 	if a.Size >= 0 {
 		w.Header()["Content-Length"] = []string{strconv.FormatInt(a.Size, 10)}
 	}
@@ -138,9 +138,30 @@ func sendStream(w http.ResponseWriter, r *http.Request, a cache.Answer, out *Out
 	if err == nil && a.Size >= 0 && out.Bytes != a.Size {
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case out.Bytes == 0 && unsent(a.Body):
+		retract(w.Header())
+		out.Result = cache.Failed
+		refuse(w, r, out, subject(n), artifact.Status(err), err)
+	default:
 		out.Err = err
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// unsent reports whether a body that gave no byte has left the answer unsent. Of
+// one that is still arriving this is known: it waits for its first bytes before
+// it writes.
+func unsent(body io.Reader) bool {
+	_, follows := body.(io.WriterTo)
+	return follows && !isFile(body)
+}
+
+// retract takes back the headers of an artifact that will not be sent.
+func retract(h http.Header) {
+	for _, name := range []string{"Cache-Control", "Etag", "Content-Encoding", "Age", "Warning", headerCache} {
+		delete(h, name)
 	}
 }
 
