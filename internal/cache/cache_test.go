@@ -116,7 +116,6 @@ type testStore struct {
 	getErr  error
 	putErr  error
 	puts    int
-	now     func() time.Time
 }
 
 func (s *testStore) Get(_ context.Context, key string) (*blob.Blob, error) {

@@ -114,7 +114,8 @@ func (c *Cache) receive(ctx context.Context, f *flight, b *blob.Blob, files blob
 	if err == nil {
 		err = c.consistent(ctx, f)
 	}
-	f.spoiled = err != nil && f.announced()
+	// Callers who were told no length may get more: a body that ended too early.
+	f.spoiled = err != nil && f.announced() && f.info.Size >= 0
 	return err
 }
 
