@@ -85,6 +85,7 @@ func TestF14ToF17FaultsOfTheOnlyUpstream(t *testing.T) {
 					p.Heal()
 					want := truth(t, p, path)
 					checkFailure(t, path, r, want, f.statuses, f.retry)
+					w.idle(t) // what was begun before may still have the fault
 					w.want(t, path, want)
 				}
 			}

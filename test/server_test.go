@@ -182,6 +182,12 @@ func (w *weir) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
+// idle waits until nothing is being fetched.
+func (w *weir) idle(t *testing.T) {
+	t.Helper()
+	eventually(t, 20*time.Second, "every fetch has ended", func() bool { return w.metric(t, "weir_flights") == 0 })
+}
+
 func do(req *http.Request) response {
 	resp, err := client.Do(req)
 	if err != nil {

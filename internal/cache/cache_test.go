@@ -524,6 +524,30 @@ func TestF16AfterABadStreamTheNextClientGetsAGoodOne(t *testing.T) {
 	}
 }
 
+// Whoever asks again as soon as a stream was cut gets the next source's bytes,
+// or an honest error, but no second stream that may be cut.
+func TestF16AfterABadStreamNothingLeavesUnchecked(t *testing.T) {
+	good := strings.Repeat("z", 2<<20)
+	for want, next := range map[string]answer{
+		"miss " + good: {body: good},
+		"error 403":    {body: "y" + good[1:], check: mismatch},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			asked := make(chan struct{})
+			next.hold = asked
+			w.source.set(zip1, answer{body: "x" + good[1:], check: mismatch, next: &next})
+			w.want(w.get(zip1), "broken")
+			time.AfterFunc(time.Second, func() { close(asked) })
+			w.want(w.get(zip1), want)
+			if n := w.source.count(zip1); n != 1 {
+				t.Errorf("the bad source was asked %d times", n)
+			}
+			w.cache.Close()
+		})
+	}
+}
+
 func TestAbsenceIsBelievedShortlyAndTroubleNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -130,7 +130,7 @@ func (c *Cache) prepare(f *flight, b *blob.Blob, files blob.Files) {
 	}
 	f.spool, f.info = blob.NewSpool(memory, files), blob.Info{Size: b.Size}
 	f.in = &intake{spool: f.spool, limit: f.name.Kind.MaxSize()}
-	if f.name.Kind == artifact.Zip {
+	if f.name.Kind == artifact.Zip && !f.wary {
 		f.in.stream, f.in.above = f.announce, c.options().StreamAbove
 		if b.Size > f.in.above {
 			f.in.above = 0

@@ -16,6 +16,7 @@ type flight struct {
 	key   string
 	begun time.Time
 	fetch fetch // where the body comes from
+	wary  bool  // a body was streamed and wrong: nothing leaves any more before it is checked
 
 	ready chan struct{} // closed when callers can be answered: by a stream, a result or an error
 	once  sync.Once
@@ -100,7 +101,7 @@ func (c *Cache) board(n artifact.Name, key string) (*flight, error) {
 			Hint:   "what is stored is still served; try again in a moment",
 		}
 	}
-	f := c.depart(n, key, c.fromSource(n))
+	f := c.depart(&flight{name: n, key: key, fetch: c.fromSource(n)})
 	f.users++
 	return f, nil
 }
@@ -111,22 +112,12 @@ func (c *Cache) fromSource(n artifact.Name) fetch {
 }
 
 // depart begins a flight that nobody waits for yet; c.mu is held.
-func (c *Cache) depart(n artifact.Name, key string, from fetch) *flight {
-	f := &flight{name: n, key: key, begun: time.Now(), fetch: from, ready: make(chan struct{}), users: 1}
-	c.flights[key] = f
+func (c *Cache) depart(f *flight) *flight {
+	f.begun, f.ready, f.users = time.Now(), make(chan struct{}), 1
+	c.flights[f.key] = f
 	c.fills.Add(1)
 	go c.fly(f)
 	return f
-}
-
-// again begins a flight with what is left to try after one whose callers could
-// not be helped any more, so that the next ones can.
-func (c *Cache) again(f *flight) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.flights[f.key]; !ok && !c.closed {
-		c.depart(f.name, f.key, f.rest)
-	}
 }
 
 // leave takes the caller off the flight; the last one closes the body.
@@ -149,14 +140,17 @@ func (c *Cache) fly(f *flight) {
 
 	stored, err := c.fill(ctx, f)
 	c.land(f, stored, c.finish(ctx, f, err))
-	if f.rest != nil {
-		c.again(f)
-	}
 }
 
-// land ends a flight. What comes after it is answered by the store, or by a
-// flight of its own.
+// land ends a flight. A caller who has heard of its end and asks again is
+// answered by the store, or by a flight that goes on with what is left to try.
 func (c *Cache) land(f *flight, stored bool, err error) {
+	if err != nil {
+		c.remember(f.name, f.key, err)
+	} else if f.name.Immutable() {
+		c.arrived(f.name)
+	}
+	c.clear(f)
 	var size int64
 	if f.spool != nil {
 		size = f.spool.Size()
@@ -166,19 +160,22 @@ func (c *Cache) land(f *flight, stored bool, err error) {
 			f.spool.Release()
 		}
 	}
-	if err != nil {
-		c.remember(f.name, f.key, err)
-	} else if f.name.Immutable() {
-		c.arrived(f.name)
-	}
-	c.mu.Lock()
-	delete(c.flights, f.key)
-	c.mu.Unlock()
 	if !f.announced() {
 		f.err = err
 		f.announce()
 	}
 	c.emit(Event{Op: OpFill, Name: f.name, Bytes: size, Duration: time.Since(f.begun), Stored: stored, Err: err})
+}
+
+// clear takes a flight off its key, and puts one with the rest there if its own
+// callers could not be helped any more, so that the next ones can.
+func (c *Cache) clear(f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.flights, f.key)
+	if f.rest != nil && !c.closed {
+		c.depart(&flight{name: f.name, key: f.key, fetch: f.rest, wary: true})
+	}
 }
 
 // finish makes the answer of a flight from its checked body, or from the error

@@ -27,7 +27,7 @@ func (c *Cache) foresee(ctx context.Context, n artifact.Name) {
 	if _, ok := c.flights[key]; ok || c.closed || len(c.flights) >= c.options().MaxFills/2 {
 		return
 	}
-	c.depart(next, key, c.fromSource(next))
+	c.depart(&flight{name: next, key: key, fetch: c.fromSource(next)})
 }
 
 func (c *Cache) has(ctx context.Context, key string) bool {
