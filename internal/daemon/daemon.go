@@ -80,7 +80,7 @@ type daemon struct {
 // is small and bounded. An operator's GOGC has the last word.
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(200)
 	}
 }
 

@@ -134,7 +134,7 @@ func sendStream(w http.ResponseWriter, r *http.Request, n artifact.Name, a cache
 		return
 	}
 	var err error
-	out.Bytes, err = copyBody(w, a.Body)
+	out.Bytes, err = copyBody(w, a.Body, a.Size)
 	if err == nil && a.Size >= 0 && out.Bytes != a.Size {
 		err = io.ErrUnexpectedEOF
 	}
@@ -167,13 +167,16 @@ func retract(h http.Header) {
 
 // copyBody lets the body write itself where it can, and else the connection
 // read it: io.Copy would prefer the WriteTo of files, which knows no sockets.
-func copyBody(w http.ResponseWriter, body io.Reader) (int64, error) {
-	if from, ok := w.(io.ReaderFrom); ok {
-		if _, follows := body.(io.WriterTo); !follows || isFile(body) {
-			return from.ReadFrom(body)
-		}
+// Where the size is known, nobody has to ask the file whether it has ended.
+func copyBody(w http.ResponseWriter, body io.Reader, size int64) (int64, error) {
+	from, ok := w.(io.ReaderFrom)
+	if _, follows := body.(io.WriterTo); !ok || follows && !isFile(body) {
+		return io.Copy(w, body)
 	}
-	return io.Copy(w, body)
+	if size >= 0 {
+		body = &io.LimitedReader{R: body, N: size}
+	}
+	return from.ReadFrom(body)
 }
 
 func isFile(body io.Reader) bool {
