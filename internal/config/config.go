@@ -7,7 +7,11 @@
 // rule of the struct; and that it reports all problems at once, each with the
 // place it comes from. Unknown keys are refused, so that a misspelt one is not
 // quietly without effect. What may hold a secret is a [Secret], which nothing
-// here ever prints.
+// here ever prints; what is wholly secret is a [Credential].
+//
+// Upstreams, groups and routes are maps and lists, which only the file can hold.
+// What an entry of them leaves out is filled in, from the defaults or from the
+// setting for all that it stands in for.
 //
 // The reference page, the JSON schema and the defaults are read from the struct
 // too: its comments are the text and its tags the rules.
@@ -15,13 +19,29 @@
 // The package opens no network connection and imports nothing of the project.
 package config
 
+import (
+	"maps"
+	"slices"
+)
+
 //go:generate go test -run ^TestGeneratedFilesAreFresh$ . -update
 
-// Values of [Config.SumdbPolicy].
+// Values of [Config.SumdbPolicy] and [Route.SumdbPolicy].
 const (
 	PolicyRequire       = "require"
 	PolicyWhenAvailable = "when-available"
+	PolicyOff           = "off" // of a route only
 )
+
+// Values of [Group.Strategy].
+const (
+	StrategyOrdered  = "ordered"
+	StrategyFastest  = "fastest"
+	StrategyWeighted = "weighted"
+)
+
+// ProxyOff is the value of [Upstream.Proxy] for no proxy at all.
+const ProxyOff = "off"
 
 // Values of [Log.Access].
 const (
@@ -35,7 +55,8 @@ const (
 //
 // Tags: default is the built-in value and machine says where the value comes from
 // instead, if the machine has one; enum lists the values allowed; min and max bound
-// a number, a size or a duration (min is 0 unless told); flag names the flag.
+// a number, a size or a duration (min is 0 unless told); flag names the flag. In an
+// entry of a map or list, inherit names the key whose value is the default.
 type Config struct {
 	// Address to listen on, as `host:port`. Without a host it is every address
 	// of the machine; port 0 takes a free one.
@@ -53,7 +74,8 @@ type Config struct {
 	// fails in any way. `off` ends the list: nothing more is fetched. `direct`
 	// ends it too: version control is not read directly yet. A URL
 	// may be https, http or file, may hold a user name and a password, and is
-	// https if it has no scheme.
+	// https if it has no scheme. An entry may also be a name of `upstreams` or
+	// `groups`.
 	Upstream Secret `yaml:"upstream" machine:"GOPROXY" flag:"upstream"`
 
 	// Checksum database that proves what upstreams send, in the syntax of GOSUMDB:
@@ -69,7 +91,8 @@ type Config struct {
 	SumdbPolicy string `yaml:"sumdb_policy" default:"require" enum:"require,when-available"`
 
 	// Glob patterns of module path prefixes, in the syntax of GOPRIVATE, that are
-	// private: no upstream and no checksum database is ever asked for them.
+	// private: no upstream and no checksum database is ever asked for them, unless
+	// `routes` say where they come from.
 	Private Patterns `yaml:"private" machine:"GONOPROXY, or else GOPRIVATE," flag:"private"`
 
 	// Glob patterns of module path prefixes that are fetched from upstream but not
@@ -92,8 +115,42 @@ type Config struct {
 	// What is logged, to standard error.
 	Log Log `yaml:"log"`
 
+	// What is fetched before it is asked for.
+	Prefetch Prefetch `yaml:"prefetch"`
+
+	// When the configuration is read again.
+	Reload Reload `yaml:"reload"`
+
 	// How the server ends after SIGTERM.
 	Shutdown Shutdown `yaml:"shutdown"`
+
+	// Upstreams by name, for `upstream`, `groups` and `routes`. A name is of small
+	// letters, digits and dashes and begins with a letter.
+	Upstreams map[string]Upstream `yaml:"upstreams"`
+
+	// Groups of upstreams by name, for `upstream` and `routes`: one entry of a list
+	// that is asked of several. No group has the name of an upstream.
+	Groups map[string]Group `yaml:"groups"`
+
+	// Where some modules come from instead. The first route that matches a module
+	// decides; what its upstreams do not have is not looked for anywhere else.
+	Routes []Route `yaml:"routes"`
+
+	file        string            // the configuration file; empty if there is none
+	secretFiles map[string]string // the file that a secret was read from, by key
+}
+
+// Files are the names of all files that the configuration comes from or names: the
+// configuration file, files of secrets, certificates, netrc files. They are sorted.
+func (c *Config) Files() []string {
+	files := slices.Collect(maps.Values(c.secretFiles))
+	files = append(files, c.file)
+	for _, u := range c.Upstreams {
+		files = append(files, u.Netrc, u.CAFile, u.CertFile, u.KeyFile)
+	}
+	files = slices.DeleteFunc(files, func(name string) bool { return name == "" })
+	slices.Sort(files)
+	return slices.Compact(files)
 }
 
 // Store says where artifacts are kept.
@@ -133,7 +190,7 @@ type Cache struct {
 	MaxWaiting int `yaml:"max_waiting" default:"1024"`
 }
 
-// Fetch says how long an upstream may take.
+// Fetch says how long an upstream may take, and what happens if it takes longer.
 type Fetch struct {
 	// Time to connect, TLS included.
 	Connect Duration `yaml:"connect" default:"10s" min:"1ms"`
@@ -142,10 +199,21 @@ type Fetch struct {
 	FirstByte Duration `yaml:"first_byte" default:"30s" min:"1ms"`
 
 	// Time without a single byte after which a fetch is given up.
-	Stall Duration `yaml:"stall" default:"20s" min:"1ms"`
+	Stall Duration `yaml:"stall" default:"10s" min:"1ms"`
 
 	// Time for the whole of a fetch.
 	Total Duration `yaml:"total" default:"15m" min:"1ms"`
+
+	// Time an upstream may be silent before the next one of the list is asked as
+	// well, where any failure leads to the next one; the first good answer wins.
+	// Once enough answers of an upstream are known, it is five times what it usually
+	// takes instead, but at least 1s and at most this. With 0 the next one is asked
+	// only after a failure.
+	Patience Duration `yaml:"patience" default:"3s"`
+
+	// How often a fetch that failed in passing is tried again. All such tries
+	// together are at most a tenth of the requests.
+	Retries int `yaml:"retries" default:"2" max:"10"`
 }
 
 // Limits says what clients may take of the server.
@@ -182,6 +250,23 @@ type Log struct {
 	Access string `yaml:"access" default:"misses" enum:"all,misses,off"`
 }
 
+// Prefetch says what is fetched before it is asked for.
+type Prefetch struct {
+	// Whether what a client will ask for next is fetched ahead: what the go.mod files
+	// that it gets require.
+	Enabled bool `yaml:"enabled" default:"true"`
+
+	// Artifacts fetched ahead at one time.
+	MaxConcurrent int `yaml:"max_concurrent" default:"64" min:"1"`
+}
+
+// Reload says when the configuration is read again.
+type Reload struct {
+	// Whether the configuration file, and the files it names, are read again when
+	// they change.
+	Watch bool `yaml:"watch" default:"true"`
+}
+
 // Shutdown says how the server ends.
 type Shutdown struct {
 	// Time that running requests get to finish once the listener is closed.
@@ -190,4 +275,112 @@ type Shutdown struct {
 	// Time between `/readyz` turning unready and the listener being closed, for
 	// load balancers to notice.
 	Delay Duration `yaml:"delay" default:"0s"`
+}
+
+// Upstream is how one upstream is reached.
+type Upstream struct {
+	// Where it is: one https, http or file URL, https if it has no scheme. It may hold
+	// a user name and a password if none are given otherwise.
+	URL Secret `yaml:"url"`
+
+	// User name for basic authentication.
+	Username string `yaml:"username"`
+
+	// Password for basic authentication.
+	Password Credential `yaml:"password"`
+
+	// Token that is sent as `Authorization: Bearer`, instead of a user name and a
+	// password.
+	Bearer Credential `yaml:"bearer"`
+
+	// File in netrc format that the user name and password for the host of the
+	// upstream are taken from.
+	Netrc string `yaml:"netrc"`
+
+	// File of certificates in PEM that are trusted besides those of the system.
+	CAFile string `yaml:"ca_file"`
+
+	// File of the certificate, in PEM, that Weir shows to the upstream.
+	CertFile string `yaml:"cert_file"`
+
+	// File of the key of that certificate, in PEM.
+	KeyFile string `yaml:"key_file"`
+
+	// URL of the HTTP or SOCKS5 proxy on the way. If empty it is taken from
+	// HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment; with `off` there is
+	// none.
+	Proxy Secret `yaml:"proxy"`
+
+	// Headers that are sent with each request to the host of the upstream, and to no
+	// other.
+	Headers map[string]Credential `yaml:"headers"`
+
+	// Whether HTTP/2 is spoken where the upstream speaks it.
+	HTTP2 bool `yaml:"http2" default:"true"`
+
+	// Time to connect, TLS included.
+	Connect Duration `yaml:"connect" inherit:"fetch.connect" min:"1ms"`
+
+	// Time from the request to the first byte of the answer.
+	FirstByte Duration `yaml:"first_byte" inherit:"fetch.first_byte" min:"1ms"`
+
+	// Time without a single byte after which a fetch is given up.
+	Stall Duration `yaml:"stall" inherit:"fetch.stall" min:"1ms"`
+
+	// Time for the whole of a fetch.
+	Total Duration `yaml:"total" inherit:"fetch.total" min:"1ms"`
+
+	// Requests under way at one time.
+	MaxConcurrent int `yaml:"max_concurrent" default:"128" min:"1"`
+
+	// Share of the requests in a group that is `weighted`, in proportion to those of
+	// the others.
+	Weight int `yaml:"weight" default:"1" min:"1"`
+}
+
+// Group is several upstreams of which one is asked first.
+type Group struct {
+	// Which one is asked first: the first that is well of those `ordered` as listed,
+	// the `fastest` that is well, or each in turn, `weighted` by its share.
+	Strategy string `yaml:"strategy" default:"ordered" enum:"ordered,fastest,weighted"`
+
+	// Names of the upstreams.
+	Members Names `yaml:"members"`
+}
+
+// Route is where the modules that it matches come from.
+type Route struct {
+	// Glob patterns of module path prefixes, in the syntax of GOPRIVATE. No two routes
+	// have the same.
+	Match Patterns `yaml:"match"`
+
+	// Where these modules come from: a list as the one for all.
+	Upstream Secret `yaml:"upstream" inherit:"upstream"`
+
+	// Whether the modules are private: no other upstream hears their names, and no
+	// checksum database. A private route names its upstreams itself.
+	Private bool `yaml:"private" default:"false"`
+
+	// As the one for all, or `off`: what these upstreams send is not proven. It is
+	// always off for a private route.
+	SumdbPolicy string `yaml:"sumdb_policy" inherit:"sumdb_policy" enum:"require,when-available,off"`
+
+	// How long a version list, `@latest` or the version of a branch is served without
+	// asking upstream again.
+	Fresh Duration `yaml:"fresh" inherit:"cache.fresh"`
+
+	// How long "not found" is served for a version, branch, tag or commit without
+	// asking upstream again.
+	NotFound Duration `yaml:"not_found" inherit:"cache.not_found"`
+
+	// How long "not found" is served for a version list or `@latest` without asking
+	// upstream again.
+	ListNotFound Duration `yaml:"list_not_found" inherit:"cache.list_not_found"`
+
+	// How old an answer may be that is served while every upstream fails. 0 is no
+	// limit.
+	Stale Duration `yaml:"stale" inherit:"cache.stale"`
+
+	// Whether these modules are fetched ahead, if any are.
+	Prefetch bool `yaml:"prefetch" default:"true"`
 }

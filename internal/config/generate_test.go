@@ -73,6 +73,9 @@ func readDocs(t *testing.T) map[string]string {
 func addDocs(t *testing.T, docs map[string]string, structs map[string]*ast.StructType, name, prefix string) {
 	t.Helper()
 	for _, field := range structs[name].Fields.List {
+		if field.Tag == nil {
+			continue
+		}
 		tag, err := strconv.Unquote(field.Tag.Value)
 		if err != nil {
 			t.Fatal(err)
@@ -82,9 +85,26 @@ func addDocs(t *testing.T, docs map[string]string, structs map[string]*ast.Struc
 		if docs[key] == "" {
 			t.Errorf("%s has no comment", key)
 		}
-		if inner, ok := field.Type.(*ast.Ident); ok && structs[inner.Name] != nil {
-			addDocs(t, docs, structs, inner.Name, key+".")
+		if inner, below := structOf(field.Type, key); structs[inner] != nil {
+			addDocs(t, docs, structs, inner, below+".")
 		}
+	}
+}
+
+// structOf is the name of the type that a field holds, or holds several of, and the
+// key of what it holds.
+func structOf(fieldType ast.Expr, key string) (name, below string) {
+	switch t := fieldType.(type) {
+	case *ast.MapType:
+		name, _ = structOf(t.Value, "")
+		return name, key + ".NAME"
+	case *ast.ArrayType:
+		name, _ = structOf(t.Elt, "")
+		return name, key + "[]"
+	case *ast.Ident:
+		return t.Name, key
+	default:
+		return "", ""
 	}
 }
 

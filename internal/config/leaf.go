@@ -9,28 +9,56 @@ import (
 )
 
 // A leaf is one value of the configuration, found by its key: the names of the
-// nested yaml keys, joined by dots.
+// nested yaml keys, joined by dots. That of an entry of a map has NAME in its key, as
+// in upstreams.NAME.url, that of an entry of a list [], as in routes[].match.
 type leaf struct {
 	key   string
 	field reflect.StructField
 	index []int
 }
 
-// leaves are all values, in the order of the struct; sections are the keys of the
-// structs they are in.
-var leaves, sections = walk(reflect.TypeFor[Config](), "", nil)
+// A collection is a map or a list of the configuration whose entries are structs.
+type collection struct {
+	key    string
+	field  reflect.StructField
+	entry  string // the key of its entries: upstreams.NAME or routes[]
+	leaves []leaf // of an entry
+}
 
-func walk(t reflect.Type, prefix string, index []int) (leaves []leaf, sections []string) {
+// leaves are all values besides those of collections, in the order of the struct;
+// sections are the keys of the structs they are in.
+var leaves, sections, collections = walk(reflect.TypeFor[Config](), "", nil)
+
+func walk(t reflect.Type, prefix string, index []int) (leaves []leaf, sections []string, collections []collection) {
 	for field := range t.Fields() {
-		key, at := prefix+field.Tag.Get("yaml"), append(index[:len(index):len(index)], field.Index...)
-		if field.Type.Kind() != reflect.Struct {
-			leaves = append(leaves, leaf{key, field, at})
+		if !field.IsExported() {
 			continue
 		}
-		within, _ := walk(field.Type, key+".", at)
-		leaves, sections = append(leaves, within...), append(sections, key)
+		key, at := prefix+field.Tag.Get("yaml"), append(index[:len(index):len(index)], field.Index...)
+		switch {
+		case field.Type.Kind() == reflect.Struct:
+			within, _, _ := walk(field.Type, key+".", at)
+			leaves, sections = append(leaves, within...), append(sections, key)
+		case isCollection(field.Type):
+			collections = append(collections, newCollection(key, field))
+		default:
+			leaves = append(leaves, leaf{key, field, at})
+		}
 	}
-	return leaves, sections
+	return leaves, sections, collections
+}
+
+func isCollection(t reflect.Type) bool {
+	return (t.Kind() == reflect.Map || t.Kind() == reflect.Slice) && t.Elem().Kind() == reflect.Struct
+}
+
+func newCollection(key string, field reflect.StructField) collection {
+	c := collection{key: key, field: field, entry: key + ".NAME"}
+	if field.Type.Kind() == reflect.Slice {
+		c.entry = key + "[]"
+	}
+	c.leaves, _, _ = walk(field.Type.Elem(), c.entry+".", nil)
+	return c
 }
 
 func leafOf(key string) (leaf, bool) {
@@ -68,6 +96,13 @@ func parse(v reflect.Value, text string) error {
 	}
 	if v.Kind() == reflect.String {
 		v.SetString(text)
+		return nil
+	}
+	if v.Kind() == reflect.Bool {
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%s is neither true nor false", quote(text))
+		}
+		v.SetBool(text == "true")
 		return nil
 	}
 	n, err := strconv.Atoi(text)

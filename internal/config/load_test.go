@@ -68,13 +68,16 @@ func TestWithoutAnyConfigurationTheDefaultsAreThoseOfTheMachine(t *testing.T) {
 		},
 		Fetch: Fetch{
 			Connect: Duration(10 * time.Second), FirstByte: Duration(30 * time.Second),
-			Stall: Duration(20 * time.Second), Total: Duration(15 * time.Minute),
+			Stall: Duration(10 * time.Second), Total: Duration(15 * time.Minute),
+			Patience: Duration(3 * time.Second), Retries: 2,
 		},
 		Limits: Limits{
 			Connections: 10000, ConnectionsPerClient: 1000, HeaderBytes: 64 << 10, HeaderTimeout: Duration(5 * time.Second),
 			IdleTimeout: Duration(2 * time.Minute), WriteStall: Duration(30 * time.Second),
 		},
 		Log:      Log{Level: "info", Format: "text", Access: AccessMisses},
+		Prefetch: Prefetch{Enabled: true, MaxConcurrent: 64},
+		Reload:   Reload{Watch: true},
 		Shutdown: Shutdown{Drain: Duration(30 * time.Second)},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -179,7 +182,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		t.Run(l.key, func(t *testing.T) {
 			want := values[l.key]
 			if want == "" {
-				want = map[reflect.Type]string{reflect.TypeFor[int](): "11", reflect.TypeFor[Size](): "128KiB", reflect.TypeFor[Duration](): "11s"}[l.field.Type]
+				want = map[reflect.Type]string{reflect.TypeFor[bool](): "false", reflect.TypeFor[int](): "9", reflect.TypeFor[Size](): "128KiB", reflect.TypeFor[Duration](): "11s"}[l.field.Type]
 			}
 			variable := "WEIR_" + strings.ToUpper(strings.ReplaceAll(l.key, ".", "_"))
 			cfg, from := load(t, Flags{}, machine(t, goEnvText, variable+"="+want))

@@ -39,8 +39,10 @@ cache:
 fetch:
   connect: 10s # default
   first_byte: 30s # default
-  stall: 20s # default
+  stall: 10s # default
   total: 15m # default
+  patience: 3s # default
+  retries: 2 # default
 limits:
   connections: 10000 # default
   connections_per_client: 1000 # default
@@ -52,6 +54,11 @@ log:
   level: "info" # default
   format: "text" # default
   access: "misses" # default
+prefetch:
+  enabled: true # default
+  max_concurrent: 64 # default
+reload:
+  watch: true # default
 shutdown:
   drain: 30s # default
   delay: 0s # default

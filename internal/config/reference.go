@@ -15,6 +15,7 @@ var kinds = map[reflect.Type]struct {
 }{
 	reflect.TypeFor[string]():   {"text", map[string]any{"type": "string"}},
 	reflect.TypeFor[Secret]():   {"text, may be secret", map[string]any{"type": "string"}},
+	reflect.TypeFor[bool]():     {"true or false", map[string]any{"type": "boolean"}},
 	reflect.TypeFor[int]():      {"whole number", map[string]any{"type": "integer"}},
 	reflect.TypeFor[Size]():     {"size", map[string]any{"type": []string{"string", "integer"}, "pattern": `^[0-9]+ *([KMG]iB)?$`}},
 	reflect.TypeFor[Duration](): {"duration", map[string]any{"type": []string{"string", "integer"}, "pattern": `^(0|([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*)$`, "minLength": 1, "minimum": 0, "maximum": 0}},

@@ -36,6 +36,37 @@ func (s *Secret) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Credential is a text that is a secret as a whole, such as a password. However it is
+// printed, logged or marshalled, xxxxx stands in its place; only [Credential.Reveal]
+// gives it away.
+type Credential string
+
+// Reveal returns the text as it is.
+func (c Credential) Reveal() string { return string(c) }
+
+// String returns xxxxx, or nothing for an empty text.
+func (c Credential) String() string {
+	if c == "" {
+		return ""
+	}
+	return redacted
+}
+
+// Format prints what String returns, whatever the verb.
+func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// LogValue returns what String does.
+func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalText returns what String does.
+func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText takes the text as it is.
+func (c *Credential) UnmarshalText(text []byte) error {
+	*c = Credential(text)
+	return nil
+}
+
 // redact hides user names and passwords in a text of URLs that are set apart by
 // commas, bars or blanks.
 //

@@ -128,8 +128,6 @@ func checkUpstream(list string) string {
 	return ""
 }
 
-func isListSeparator(r rune) bool { return r == ',' || r == '|' }
-
 // checkUpstreamURL says what is wrong with the URL of an upstream. It cites nothing
 // of it, for any part may be a piece of a password.
 func checkUpstreamURL(text string) string {

@@ -128,3 +128,15 @@ func (p *Patterns) UnmarshalText(text []byte) error {
 
 // String is the text that GOPRIVATE would hold.
 func (p Patterns) String() string { return strings.Join(p, ",") }
+
+// Names are names of upstreams. Their text is a list with commas.
+type Names []string
+
+// UnmarshalText reads the text of names, without blanks around them and without empty
+// ones.
+func (n *Names) UnmarshalText(text []byte) error {
+	return (*Patterns)(n).UnmarshalText(text)
+}
+
+// String is the list with commas.
+func (n Names) String() string { return Patterns(n).String() }
