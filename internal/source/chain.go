@@ -16,6 +16,9 @@ type Link struct {
 	Source          Source
 	FallBackOnError bool // after any error the next link is asked, not only after ErrNotFound
 
+	Down     func() bool                  // whether it is known to be out of order; nil: never
+	Patience func(artifact.Name) Patience // how long its silence is borne; nil: as long as it lasts
+
 	end bool // has nothing to say about the artifact, so that any other error is better
 }
 
