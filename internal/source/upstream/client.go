@@ -28,28 +28,12 @@ type client struct {
 }
 
 func newClient(base *url.URL, prefix string, o Options) *client {
-	c := &client{from: base.Host, secrets: secretsOf(base), prefix: prefix, o: o, slots: make(chan struct{}, o.MaxConcurrent)}
+	c := &client{from: base.Host, secrets: secretsOf(base, o), prefix: prefix, o: o, slots: make(chan struct{}, o.MaxConcurrent)}
 	bare := *base
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
 	c.base = &bare
-	c.http = &http.Client{Transport: newOrigin(base, newTransport(o)), CheckRedirect: c.checkRedirect}
+	c.http = &http.Client{Transport: newOrigin(base, o), CheckRedirect: c.checkRedirect}
 	return c
-}
-
-// secretsOf are the parts of a URL that are no business of clients. A user name
-// is one when it stands alone or is long, as tokens are.
-func secretsOf(u *url.URL) (secrets []string) {
-	password, _ := u.User.Password()
-	user := u.User.Username()
-	if password != "" && len(user) < 12 {
-		user = ""
-	}
-	for _, s := range []string{password, user, strings.TrimPrefix(authorization(u), "Basic "), u.RawQuery} {
-		if s != "" {
-			secrets = append(secrets, s)
-		}
-	}
-	return secrets
 }
 
 // Fetch implements source.Source. An answer with status 200 is a body, even if

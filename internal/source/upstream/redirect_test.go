@@ -90,7 +90,7 @@ func TestA17RedirectsCarryNoCredentialsElsewhere(t *testing.T) {
 func TestA17TheSameHostByAnotherNameSchemeOrPortIsAnother(t *testing.T) {
 	base, _ := url.Parse("https://robot:" + canary + "@Proxy.example.com/x")
 	var sent *http.Request
-	o := newOrigin(base, newTransport(Options{}.withDefaults()))
+	o := newOrigin(base, Options{}.withDefaults())
 	o.next = roundTripper(func(r *http.Request) { sent = r })
 	for target, want := range map[string]bool{
 		"https://proxy.example.com/y":          true,
@@ -218,6 +218,7 @@ func TestTheFinalBodyOfARedirectCounts(t *testing.T) {
 }
 
 func TestA5RedirectsReachNoInnerAddress(t *testing.T) {
+	toOwn, toForeign := hop{own: true, direct: true}, hop{direct: true}
 	hopTo := func(h hop) context.Context { return context.WithValue(t.Context(), hopKey{}, h) }
 	for address, public := range map[string]bool{
 		"93.184.216.34:443": true, "[2606:2800:220:1::1]:443": true, "[::ffff:93.184.216.34]:80": true,
@@ -227,22 +228,22 @@ func TestA5RedirectsReachNoInnerAddress(t *testing.T) {
 		"[64:ff9b::7f00:1]:80": false, "[ff02::1]:80": false, "/run/socket": false,
 	} {
 		outside := new(guard)
-		if err := outside.control(hopTo(hopOwn), "tcp", "93.184.216.34:443", nil); err != nil {
+		if err := outside.control(hopTo(toOwn), "tcp", "93.184.216.34:443", nil); err != nil {
 			t.Fatal(err)
 		}
-		err := outside.control(hopTo(hopForeign), "tcp", address, nil)
+		err := outside.control(hopTo(toForeign), "tcp", address, nil)
 		if err == nil != public {
 			t.Errorf("from outside to %s: %v", address, err)
 		}
 		if !public {
 			wantClass(t, address, err, artifact.ErrBadUpstream)
 		}
-		if err := outside.control(hopTo(hopProxied), "tcp", address, nil); err != nil {
+		if err := outside.control(hopTo(hop{own: true}), "tcp", address, nil); err != nil {
 			t.Errorf("a proxy at %s: %v", address, err)
 		}
 		inside := new(guard)
-		inside.control(hopTo(hopOwn), "tcp", "10.1.2.3:443", nil)
-		if err := inside.control(hopTo(hopForeign), "tcp", address, nil); err != nil {
+		inside.control(hopTo(toOwn), "tcp", "10.1.2.3:443", nil)
+		if err := inside.control(hopTo(toForeign), "tcp", address, nil); err != nil {
 			t.Errorf("from inside to %s: %v", address, err)
 		}
 	}

@@ -3,7 +3,7 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
-	"encoding/base64"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -22,12 +22,15 @@ const maxConns = 64
 
 func newTransport(o Options) *http.Transport {
 	dialer := &net.Dialer{Timeout: o.Timeouts.Connect, ControlContext: new(guard).control}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(!o.NoHTTP2)
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxyOf(o),
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    o.Timeouts.Connect,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2:      true, // which a dialer of one's own turns off
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, GetClientCertificate: certificateOf(o)},
+		Protocols:              protocols,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 		MaxConnsPerHost:        min(o.MaxConcurrent, maxConns),
 		MaxIdleConnsPerHost:    maxConns,
@@ -41,23 +44,34 @@ func newTransport(o Options) *http.Transport {
 // scheme, host and port. Since they are added here, below the redirects of
 // http.Client, no redirect can take them elsewhere.
 type origin struct {
-	next          http.RoundTripper
-	proxy         func(*http.Request) (*url.URL, error) // that next uses
-	scheme, host  string                                // the host with port, in lower case
-	authorization string                                // empty: none
+	next         http.RoundTripper
+	proxy        func(*http.Request) (*url.URL, error) // that next uses
+	scheme, host string                                // the host with port, in lower case
+	header       http.Header                           // for the upstream
 }
 
-func newOrigin(base *url.URL, next *http.Transport) *origin {
-	return &origin{next: next, proxy: next.Proxy, scheme: base.Scheme, host: hostPort(base), authorization: authorization(base)}
-}
-
-// authorization is the header for the credentials of a URL; empty: it has none.
-func authorization(u *url.URL) string {
-	if u.User.String() == "" {
-		return ""
+func newOrigin(base *url.URL, o Options) *origin {
+	header := http.Header{}
+	maps.Copy(header, o.Header)
+	if credentials := authorization(base, o); credentials != "" {
+		header.Set("Authorization", credentials)
 	}
-	password, _ := u.User.Password()
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
+	transport := newTransport(o)
+	return &origin{next: transport, proxy: transport.Proxy, scheme: base.Scheme, host: hostPort(base), header: header}
+}
+
+// certificateOf shows the client certificate to the upstream alone, and nothing to
+// whom it has redirected to.
+func certificateOf(o Options) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if o.Certificate == nil {
+		return nil
+	}
+	return func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if h := hopOf(info.Context()); h.own && h.tunnel {
+			return o.Certificate(info)
+		}
+		return new(tls.Certificate), nil
+	}
 }
 
 // hostPort is the host and port that a URL leads to.
@@ -75,34 +89,35 @@ func hostPort(u *url.URL) string {
 
 // RoundTrip implements http.RoundTripper.
 func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
-	own := req.URL.Scheme == o.scheme && hostPort(req.URL) == o.host
-	req = req.Clone(context.WithValue(req.Context(), hopKey{}, o.hop(req, own)))
+	proxy, err := o.proxy(req)
+	if err != nil { // which may cite its password
+		return nil, &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the URL of the proxy in the environment (HTTP_PROXY, HTTPS_PROXY) is malformed"}
+	}
+	h := hop{
+		own:    req.URL.Scheme == o.scheme && hostPort(req.URL) == o.host,
+		direct: proxy == nil,
+		tunnel: proxy == nil || proxy.Scheme != "https",
+	}
+	req = req.Clone(context.WithValue(req.Context(), hopKey{}, h))
 	req.Header.Del("Referer") // which repeats the query of the configured URL
-	if own && o.authorization != "" {
-		req.Header.Set("Authorization", o.authorization)
+	if h.own {
+		maps.Copy(req.Header, o.header)
 	}
 	return o.next.RoundTrip(req)
 }
 
-func (o *origin) hop(req *http.Request, own bool) hop {
-	if proxy, err := o.proxy(req); err != nil || proxy != nil {
-		return hopProxied
-	}
-	if own {
-		return hopOwn
-	}
-	return hopForeign
+// A hop says whom a connection is made for. It travels in the context from the
+// RoundTripper to the dialer and to TLS.
+type hop struct {
+	own    bool // to the upstream, not to where it has redirected to
+	direct bool // without a proxy, which would look up names himself
+	tunnel bool // without a proxy that speaks TLS himself
 }
 
-// A hop says whom a connection is made for. It travels in the context from the
-// RoundTripper to the dialer.
-type hop int
-
-const (
-	hopProxied hop = iota // a proxy of the environment, who looks up names himself
-	hopOwn                // the upstream
-	hopForeign            // where the upstream has redirected to
-)
+func hopOf(ctx context.Context) hop {
+	h, _ := ctx.Value(hopKey{}).(hop)
+	return h
+}
 
 type hopKey struct{}
 
@@ -120,10 +135,11 @@ func (g *guard) control(ctx context.Context, _, address string, _ syscall.RawCon
 	if err == nil && isPublic(to.Addr()) {
 		return nil
 	}
-	switch h, _ := ctx.Value(hopKey{}).(hop); {
-	case h == hopOwn:
+	switch h := hopOf(ctx); {
+	case !h.direct:
+	case h.own:
 		g.inside.Store(true)
-	case h == hopForeign && !g.inside.Load():
+	case !g.inside.Load():
 		return &artifact.Error{
 			Class:  artifact.ErrBadUpstream,
 			Reason: "an upstream on the internet redirected to an address inside this network",

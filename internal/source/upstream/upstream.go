@@ -21,8 +21,11 @@
 package upstream
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -31,12 +34,33 @@ import (
 	"github.com/goweir/weir/internal/source"
 )
 
-// Options are the bounds of a client. For those that are zero there are
-// defaults.
+// Options are the settings of a client. For bounds that are zero there are
+// defaults. Upstreams of the scheme file need none of them but ZipsHashed.
 type Options struct {
 	Timeouts      Timeouts
 	UserAgent     string // default "weir"
 	MaxConcurrent int    // requests under way at one time; more of them wait; default 128
+
+	// Credentials, instead of those in the URL: a token, or a user with
+	// password. They and the Header are sent to the scheme, host and port of
+	// the upstream and nowhere else.
+	Bearer             string
+	Username, Password string
+	Header             http.Header
+
+	RootCAs *x509.CertPool // authorities to trust; nil: those of the system
+	// Certificate is the client certificate, shown to the upstream when it
+	// asks; nil: none. It is not shown through an https:// proxy of the
+	// environment, since that could ask in the upstream's place.
+	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+
+	Proxy   *url.URL // http, https or socks5; nil: that of the environment
+	NoProxy bool     // not even that of the environment
+	NoHTTP2 bool
+
+	// OnResume, if set, is called each time a body that broke off goes on. It
+	// must not block.
+	OnResume func()
 
 	// ZipsHashed says that a later check reads every file of a zip, as a
 	// comparison with a checksum database does. The check here is then of the
@@ -99,6 +123,9 @@ func newSource(rawURL, prefix string, o Options) (source.Source, error) {
 	case "http", "https":
 		if base.Host == "" {
 			return nil, fmt.Errorf("the URL of an upstream has no host: %s", base.Redacted())
+		}
+		if err := o.check(base); err != nil {
+			return nil, err
 		}
 		return newClient(base, prefix, o.withDefaults()), nil
 	case "file":
