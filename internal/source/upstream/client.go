@@ -24,7 +24,7 @@ type client struct {
 	prefix  string   // of keys, to be taken off
 	o       Options
 	http    *http.Client
-	slots   chan struct{} // one token per request under way
+	slots   chan struct{} // one token per fetch under way
 }
 
 func newClient(base *url.URL, prefix string, o Options) *client {
@@ -57,17 +57,27 @@ func (c *client) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error)
 		defer b.Close()
 		return nil, c.refusal(resp, b)
 	}
-	b.err = c.flaw(n, resp)
+	if b.err = c.flaw(n, resp); b.err == nil {
+		b.resume = c.resumptionOf(n, resp)
+	}
 	return &blob.Blob{Info: blob.Info{Size: b.size}, Body: b, Check: check(c.from, n, c.o.ZipsHashed)}, nil
 }
 
-// done ends a request.
+// done ends a fetch.
 func (c *client) done(w *watch) {
 	w.stop()
 	<-c.slots
 }
 
 func (c *client) get(ctx context.Context, n artifact.Name) (*http.Response, error) {
+	req, err := c.request(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return c.http.Do(req)
+}
+
+func (c *client) request(ctx context.Context, n artifact.Name) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
 	if err != nil {
 		return nil, err
@@ -77,7 +87,7 @@ func (c *client) get(ctx context.Context, n artifact.Name) (*http.Response, erro
 	if n.Kind == artifact.Zip {
 		req.Header.Set("Accept-Encoding", "identity") // otherwise net/http asks for gzip, and unpacks it
 	}
-	return c.http.Do(req)
+	return req, nil
 }
 
 // url is where an artifact is. A query of the configured URL is kept, as the go

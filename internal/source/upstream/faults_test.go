@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -517,12 +518,10 @@ func openTLS(t *testing.T, server *httptest.Server, path string, o Options) sour
 	t.Helper()
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	s := open(t, server.URL+path, o)
-	trust(s, server)
-	return s
+	o.RootCAs = rootsOf(server)
+	return open(t, server.URL+path, o)
 }
 
-func trust(s source.Source, server *httptest.Server) {
-	transport := s.(*client).http.Transport.(*origin).next.(*http.Transport)
-	transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+func rootsOf(server *httptest.Server) *x509.CertPool {
+	return server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 }

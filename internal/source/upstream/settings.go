@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -97,8 +98,16 @@ func (o *Options) loadNetrc(path, host string) error {
 	return nil
 }
 
+// ownHeaders are set by the client itself.
+var ownHeaders = []string{"Accept-Encoding", "Authorization", "Host", "If-Range", "Range"}
+
 // check says which options exclude each other.
 func (o *Options) check(base *url.URL) error {
+	for name := range o.Header {
+		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
+			return fmt.Errorf("the header %s of an upstream is set by Weir itself; take it away (credentials have settings of their own)", name)
+		}
+	}
 	ways := 0
 	for _, used := range []bool{base.User != nil, o.Username != "" || o.Password != "", o.Bearer != ""} {
 		if used {

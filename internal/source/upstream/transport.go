@@ -20,14 +20,13 @@ import (
 // one each, before the first of them turns out to be HTTP/2 and good for all.
 const maxConns = 64
 
-func newTransport(o Options) *http.Transport {
-	dialer := &net.Dialer{Timeout: o.Timeouts.Connect, ControlContext: new(guard).control}
+func newTransport(o Options, dial *addresses) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(!o.NoHTTP2)
 	return &http.Transport{
 		Proxy:                  proxyOf(o),
-		DialContext:            dialer.DialContext,
+		DialContext:            dial.dialContext,
 		TLSHandshakeTimeout:    o.Timeouts.Connect,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, GetClientCertificate: certificateOf(o)},
 		Protocols:              protocols,
@@ -48,16 +47,20 @@ type origin struct {
 	proxy        func(*http.Request) (*url.URL, error) // that next uses
 	scheme, host string                                // the host with port, in lower case
 	header       http.Header                           // for the upstream
+	addresses    *addresses                            // that next dials through
 }
 
 func newOrigin(base *url.URL, o Options) *origin {
 	header := http.Header{}
-	maps.Copy(header, o.Header)
+	for name, values := range o.Header {
+		header[http.CanonicalHeaderKey(name)] = values
+	}
 	if credentials := authorization(base, o); credentials != "" {
 		header.Set("Authorization", credentials)
 	}
-	transport := newTransport(o)
-	return &origin{next: transport, proxy: transport.Proxy, scheme: base.Scheme, host: hostPort(base), header: header}
+	dial := newAddresses(&net.Dialer{Timeout: o.Timeouts.Connect, ControlContext: new(guard).control})
+	transport := newTransport(o, dial)
+	return &origin{next: transport, proxy: transport.Proxy, scheme: base.Scheme, host: hostPort(base), header: header, addresses: dial}
 }
 
 // certificateOf shows the client certificate to the upstream alone, and nothing to
@@ -93,8 +96,9 @@ func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil { // which may cite its password
 		return nil, &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the URL of the proxy in the environment (HTTP_PROXY, HTTPS_PROXY) is malformed"}
 	}
+	host := hostPort(req.URL)
 	h := hop{
-		own:    req.URL.Scheme == o.scheme && hostPort(req.URL) == o.host,
+		own:    req.URL.Scheme == o.scheme && host == o.host,
 		direct: proxy == nil,
 		tunnel: proxy == nil || proxy.Scheme != "https",
 	}
@@ -103,7 +107,11 @@ func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
 	if h.own {
 		maps.Copy(req.Header, o.header)
 	}
-	return o.next.RoundTrip(req)
+	resp, err := o.next.RoundTrip(req)
+	if err == nil && h.direct {
+		o.addresses.answered(host)
+	}
+	return resp, err
 }
 
 // A hop says whom a connection is made for. It travels in the context from the
