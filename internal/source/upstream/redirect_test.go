@@ -218,8 +218,8 @@ func TestTheFinalBodyOfARedirectCounts(t *testing.T) {
 }
 
 func TestA5RedirectsReachNoInnerAddress(t *testing.T) {
-	toOwn, toForeign := hop{own: true, direct: true}, hop{direct: true}
-	hopTo := func(h hop) context.Context { return context.WithValue(t.Context(), hopKey{}, h) }
+	toOwn, toForeign := &hop{own: true, direct: true}, &hop{direct: true}
+	hopTo := func(h *hop) context.Context { return context.WithValue(t.Context(), hopKey{}, h) }
 	for address, public := range map[string]bool{
 		"93.184.216.34:443": true, "[2606:2800:220:1::1]:443": true, "[::ffff:93.184.216.34]:80": true,
 		"127.0.0.1:82": false, "10.0.0.1:443": false, "172.16.3.4:443": false, "192.168.1.1:80": false, "169.254.169.254:80": false,
@@ -238,7 +238,7 @@ func TestA5RedirectsReachNoInnerAddress(t *testing.T) {
 		if !public {
 			wantClass(t, address, err, artifact.ErrBadUpstream)
 		}
-		if err := outside.control(hopTo(hop{own: true}), "tcp", address, nil); err != nil {
+		if err := outside.control(hopTo(&hop{own: true}), "tcp", address, nil); err != nil {
 			t.Errorf("a proxy at %s: %v", address, err)
 		}
 		inside := new(guard)

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,9 @@ func tlsTrouble(from string, err error) error {
 	reason, hint := certificateTrouble(err)
 	if reason == "" {
 		reason, hint = alertTrouble(err)
+	}
+	if reason == "" {
+		reason, hint = askedTrouble(err)
 	}
 	if reason == "" {
 		return nil
@@ -56,6 +60,32 @@ func alertTrouble(err error) (reason, hint string) {
 	if !slices.Contains(refusals, alert) {
 		return "", ""
 	}
-	return "it refused the TLS connection: " + alert,
-		"it may want a client certificate, or another one: check cert_file and key_file of this upstream"
+	return "it refused the TLS connection: " + alert, hintCertificate
+}
+
+const hintCertificate = "it may want a client certificate, or another one: check cert_file and key_file of this upstream"
+
+// errAsked is the error for a connection whose other side had asked for a client
+// certificate before it failed. With TLS 1.3 the alert comes so late that it may
+// get lost.
+type errAsked struct{ error }
+
+func (e errAsked) Unwrap() error { return e.error }
+
+// explain adds to an error what is known of its connection.
+func (h *hop) explain(err error) error {
+	if h.asked.Load() {
+		return errAsked{err}
+	}
+	return err
+}
+
+func askedTrouble(err error) (reason, hint string) {
+	if _, asked := errors.AsType[errAsked](err); !asked {
+		return "", ""
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return "", ""
+	}
+	return "it asked for a client certificate and closed the connection", hintCertificate
 }

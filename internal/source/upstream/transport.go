@@ -66,11 +66,10 @@ func newOrigin(base *url.URL, o Options) *origin {
 // certificateOf shows the client certificate to the upstream alone, and nothing to
 // whom it has redirected to.
 func certificateOf(o Options) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	if o.Certificate == nil {
-		return nil
-	}
 	return func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		if h := hopOf(info.Context()); h.own && h.tunnel {
+		h := hopOf(info.Context())
+		h.asked.Store(true)
+		if o.Certificate != nil && h.own && h.tunnel {
 			return o.Certificate(info)
 		}
 		return new(tls.Certificate), nil
@@ -97,7 +96,7 @@ func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the URL of the proxy in the environment (HTTP_PROXY, HTTPS_PROXY) is malformed"}
 	}
 	host := hostPort(req.URL)
-	h := hop{
+	h := &hop{
 		own:    req.URL.Scheme == o.scheme && host == o.host,
 		direct: proxy == nil,
 		tunnel: proxy == nil || proxy.Scheme != "https",
@@ -108,10 +107,13 @@ func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
 		maps.Copy(req.Header, o.header)
 	}
 	resp, err := o.next.RoundTrip(req)
-	if err == nil && h.direct {
+	if err != nil {
+		return nil, h.explain(err)
+	}
+	if h.direct {
 		o.addresses.answered(host)
 	}
-	return resp, err
+	return resp, nil
 }
 
 // A hop says whom a connection is made for. It travels in the context from the
@@ -120,11 +122,15 @@ type hop struct {
 	own    bool // to the upstream, not to where it has redirected to
 	direct bool // without a proxy, which would look up names himself
 	tunnel bool // without a proxy that speaks TLS himself
+
+	asked atomic.Bool // for a client certificate
 }
 
-func hopOf(ctx context.Context) hop {
-	h, _ := ctx.Value(hopKey{}).(hop)
-	return h
+func hopOf(ctx context.Context) *hop {
+	if h, ok := ctx.Value(hopKey{}).(*hop); ok {
+		return h
+	}
+	return new(hop)
 }
 
 type hopKey struct{}

@@ -49,7 +49,7 @@ func open(t *testing.T, url string, o Options) source.Source {
 		t.Fatal(err)
 	}
 	if c, ok := s.(*client); ok {
-		t.Cleanup(c.http.CloseIdleConnections)
+		t.Cleanup(c.http.Transport.(*origin).next.(*http.Transport).CloseIdleConnections)
 	}
 	return s
 }
