@@ -3,6 +3,7 @@ package modtest
 import (
 	"bytes"
 	"context"
+	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -80,6 +81,8 @@ var (
 	HTML = Answer(http.StatusOK, "text/html; charset=utf-8", []byte("<!DOCTYPE html><html><title>Sign in</title><body>Please sign in to the network.</body></html>\n"))
 	// Gone cuts the connection without an answer.
 	Gone = Fault{func(w http.ResponseWriter, _ *http.Request, _ answer, _ state) { cut(w) }}
+	// Reset does so with a reset, as a machine that knows nothing of the connection.
+	Reset = Fault{func(w http.ResponseWriter, _ *http.Request, _ answer, _ state) { reset(w) }}
 )
 
 // ofBody is a fault that only answers with a body can have.
@@ -110,27 +113,80 @@ func Status(code int, retryAfter time.Duration) Fault {
 	}}
 }
 
-// Slow sends bodies with this many bytes a second, until healed.
+// Slow sends bodies with this many bytes a second, until healed. Ranges are
+// obeyed.
 func Slow(bytesPerSecond int) Fault {
 	const ticks = 20 // a second
 	return ofBody(func(w http.ResponseWriter, r *http.Request, a answer, s state) {
-		declare(w, a, len(a.body))
-		for len(a.body) > 0 {
-			n := min(max(bytesPerSecond/ticks, 1), len(a.body))
-			if flush(w, a.body[:n]) != nil {
-				return
-			}
-			a.body = a.body[n:]
-			select {
-			case <-time.After(max(time.Second/ticks, time.Second/time.Duration(bytesPerSecond))):
-			case <-s.healed:
-				flush(w, a.body)
-				return
-			case <-r.Context().Done():
-				return
-			}
-		}
+		a.serve(&pacedWriter{
+			ResponseWriter: w, ctx: r.Context(), healed: s.healed,
+			part: max(bytesPerSecond/ticks, 1),
+			tick: max(time.Second/ticks, time.Second/time.Duration(bytesPerSecond)),
+		}, r)
 	})
+}
+
+// pacedWriter sends a part of a body at each tick, and the rest at once when
+// the proxy is healed.
+type pacedWriter struct {
+	http.ResponseWriter
+	ctx    context.Context
+	healed <-chan struct{}
+	part   int // bytes
+	tick   time.Duration
+	room   int // bytes left of this tick
+}
+
+func (p *pacedWriter) Write(data []byte) (int, error) {
+	sent := 0
+	for sent < len(data) {
+		if p.room == 0 && !p.await() {
+			n, err := p.ResponseWriter.Write(data[sent:])
+			return sent + n, err
+		}
+		n := min(p.room, len(data)-sent)
+		if err := flush(p.ResponseWriter, data[sent:sent+n]); err != nil {
+			return sent, err
+		}
+		sent, p.room = sent+n, p.room-n
+	}
+	return sent, p.ctx.Err()
+}
+
+// await waits for the next tick and reports whether there still are ticks.
+func (p *pacedWriter) await() bool {
+	p.room = p.part
+	select {
+	case <-time.After(p.tick):
+		return true
+	case <-p.healed:
+	case <-p.ctx.Done():
+	}
+	return false
+}
+
+// ResetAfter sends so many bytes of a body and then resets the connection.
+// Ranges are obeyed, so that a client that asks for the rest gets as much again.
+func ResetAfter(n int) Fault {
+	return ofBody(func(w http.ResponseWriter, r *http.Request, a answer, _ state) {
+		a.serve(&resetWriter{w, n}, r)
+	})
+}
+
+type resetWriter struct {
+	http.ResponseWriter
+	left int // bytes
+}
+
+func (w *resetWriter) Write(data []byte) (int, error) {
+	n := min(w.left, len(data))
+	if err := flush(w.ResponseWriter, data[:n]); err != nil {
+		return 0, err
+	}
+	if w.left -= n; w.left == 0 {
+		reset(w.ResponseWriter)
+	}
+	return n, nil
 }
 
 // First has the fault for n requests and is well after that.
@@ -138,6 +194,18 @@ func First(n int, f Fault) Fault {
 	var seen atomic.Int64
 	return Fault{func(w http.ResponseWriter, r *http.Request, a answer, s state) {
 		if seen.Add(1) > int64(n) {
+			a.serve(w, r)
+			return
+		}
+		f.play(w, r, a, s)
+	}}
+}
+
+// Flap has the fault for the first request and for every other one after it.
+func Flap(f Fault) Fault {
+	var seen atomic.Int64
+	return Fault{func(w http.ResponseWriter, r *http.Request, a answer, s state) {
+		if seen.Add(1)%2 == 0 {
 			a.serve(w, r)
 			return
 		}
@@ -178,9 +246,21 @@ func flush(w http.ResponseWriter, part []byte) error {
 }
 
 // cut ends the connection, and the handler with it.
-func cut(w http.ResponseWriter) {
+func cut(w http.ResponseWriter) { end(w, net.Conn.Close) }
+
+// reset does so with a reset: what is under way is lost.
+func reset(w http.ResponseWriter) { end(w, resetConn) }
+
+func end(w http.ResponseWriter, how func(net.Conn) error) {
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		conn.Close()
+		how(conn)
 	}
 	panic(http.ErrAbortHandler)
+}
+
+func resetConn(conn net.Conn) error {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	return conn.Close()
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -173,6 +174,13 @@ func TestFaultsAreWhatTheySay(t *testing.T) {
 			return err == nil && resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "7"
 		}},
 		{"Gone", Gone, func(resp *http.Response, _ []byte, err error) bool { return err != nil && resp == nil }},
+		{"Reset", Reset, func(resp *http.Response, _ []byte, err error) bool {
+			return errors.Is(err, syscall.ECONNRESET) && resp == nil
+		}},
+		{"ResetAfter", ResetAfter(100), func(resp *http.Response, body []byte, err error) bool {
+			return err != nil && resp.StatusCode == 200 && resp.ContentLength == int64(len(good)) && len(body) <= 100
+		}},
+		{"Flap", Flap(Status(404, 0)), func(resp *http.Response, _ []byte, err error) bool { return err == nil && resp.StatusCode == 404 }},
 		{"First", First(0, Gone), func(_ *http.Response, body []byte, err error) bool { return err == nil && bytes.Equal(body, good) }},
 		{"Slow", Slow(len(good) * 10), func(_ *http.Response, body []byte, err error) bool { return err == nil && bytes.Equal(body, good) }},
 	} {
@@ -248,4 +256,85 @@ func TestLoadReadsATree(t *testing.T) {
 			t.Errorf("Load(%v) is content", bad)
 		}
 	}
+}
+
+func TestFlappingIsEveryOtherRequest(t *testing.T) {
+	p := newProxy()
+	url := p.Start(t) + "/example.com/!a/@v/v1.0.0.mod"
+	p.Break("", Flap(Status(404, 0)))
+	for range 3 {
+		want(t, url, 404, "")
+		want(t, url, 200, "module example.com/A")
+	}
+}
+
+// part asks for all bytes of a zip from one on.
+func part(t *testing.T, url, from, ifRange string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Range", "bytes="+from+"-")
+	req.Header.Set("If-Range", ifRange)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestZipsHaveRangesAndTags(t *testing.T) {
+	p := newProxy()
+	url := p.Start(t) + "/example.com/!a/@v/v1.0.0.zip"
+	resp, body, err := get(t, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, fault := range map[string]Fault{"none": {}, "Slow": Slow(100 << 10), "ResetAfter": ResetAfter(len(body) - 19)} {
+		p.Break("", fault)
+		if status, rest := part(t, url, "20", resp.Header.Get("ETag")); status != 206 || rest != string(body[20:]) {
+			t.Errorf("%s: %d, %d bytes; want the rest of %d", name, status, len(rest), len(body))
+		}
+		p.Heal()
+	}
+	if status, whole := part(t, url, "20", `"another"`); status != 200 || whole != string(body) {
+		t.Errorf("of another tag: %d, %d bytes; want all", status, len(whole))
+	}
+}
+
+func TestAMachineKeepsItsAddress(t *testing.T) {
+	p := newProxy()
+	m, err := NewMachine(t, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := m.URL + "/example.com/!a/@v/v1.0.0.mod"
+	want(t, url, 200, "module example.com/A")
+	p.Break("", Hang)
+	hanging := make(chan error, 1)
+	go func() {
+		_, _, err := get(t, url)
+		hanging <- err
+	}()
+	if err := p.Await(t.Context(), "/example.com/!a/@v/v1.0.0.mod", 2); err != nil {
+		t.Fatal(err)
+	}
+	m.Kill()
+	if err := <-hanging; err == nil {
+		t.Error("a killed machine answers what was under way")
+	}
+	if _, _, err := get(t, url); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("a killed machine: %v; want that it refuses", err)
+	}
+	p.Heal()
+	if err := m.Start(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, url, 200, "module example.com/A")
 }

@@ -16,11 +16,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -333,13 +335,15 @@ func list(versions map[string]*version) []byte {
 	return b.Bytes()
 }
 
-// serve writes an answer as it is, with ranges.
+// serve writes an answer as it is; zips with an entity tag and ranges.
 func (a answer) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", a.kind)
 	if a.status == http.StatusOK && a.kind == zipKind {
+		w.Header().Set("ETag", fmt.Sprintf(`"%08x"`, crc32.ChecksumIEEE(a.body)))
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
 		return
 	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
 	io.Copy(w, bytes.NewReader(a.body)) // a client that has gone is no matter
 }

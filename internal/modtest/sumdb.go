@@ -37,10 +37,15 @@ func NewSumDB(name string, p *Proxy) *SumDB {
 	}
 	d := &SumDB{name: name, signer: signer, verifier: verifier, proxy: p, lies: map[module.Version]bool{}}
 	d.Fork()
+	d.MirrorAt(p)
+	return d
+}
+
+// MirrorAt lets another proxy serve the database, too.
+func (d *SumDB) MirrorAt(p *Proxy) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sumdbs = append(p.sumdbs, d)
-	return d
 }
 
 // Name returns the name of the database.
