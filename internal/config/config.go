@@ -56,7 +56,8 @@ const (
 // Tags: default is the built-in value and machine says where the value comes from
 // instead, if the machine has one; enum lists the values allowed; min and max bound
 // a number, a size or a duration (min is 0 unless told); flag names the flag. In an
-// entry of a map or list, inherit names the key whose value is the default.
+// entry of a map or list, inherit names the key whose value is the default, and private
+// is the default of a route that is private.
 type Config struct {
 	// Address to listen on, as `host:port`. Without a host it is every address
 	// of the machine; port 0 takes a free one.
@@ -138,6 +139,13 @@ type Config struct {
 
 	file        string            // the configuration file; empty if there is none
 	secretFiles map[string]string // the file that a secret was read from, by key
+}
+
+func (c *Config) setSecretFile(key, name string) {
+	if c.secretFiles == nil {
+		c.secretFiles = map[string]string{}
+	}
+	c.secretFiles[key] = name
 }
 
 // Files are the names of all files that the configuration comes from or names: the
@@ -355,7 +363,7 @@ type Route struct {
 	Match Patterns `yaml:"match"`
 
 	// Where these modules come from: a list as the one for all.
-	Upstream Secret `yaml:"upstream" inherit:"upstream"`
+	Upstream Secret `yaml:"upstream" inherit:"upstream" private:""`
 
 	// Whether the modules are private: no other upstream hears their names, and no
 	// checksum database. A private route names its upstreams itself.
@@ -363,7 +371,7 @@ type Route struct {
 
 	// As the one for all, or `off`: what these upstreams send is not proven. It is
 	// always off for a private route.
-	SumdbPolicy string `yaml:"sumdb_policy" inherit:"sumdb_policy" enum:"require,when-available,off"`
+	SumdbPolicy string `yaml:"sumdb_policy" inherit:"sumdb_policy" private:"off" enum:"require,when-available,off"`
 
 	// How long a version list, `@latest` or the version of a branch is served without
 	// asking upstream again.

@@ -1,10 +1,10 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"net/textproto"
 	"os"
 	"slices"
 	"strings"
@@ -24,9 +24,42 @@ const (
 
 // A setting is a value that one of the sources of the configuration gives.
 type setting struct {
-	key    string
+	leaf   leaf
+	key    string // of the leaf, with the name of the entry, and of the text in a map
+	item   string // name of the text, if the leaf is a map of texts
 	text   string
+	file   string // that the text is in, if it is not given itself
 	origin origin
+}
+
+// newSetting is a setting of a key that stands in no entry of a collection.
+func newSetting(key, text, label string) setting {
+	l, _ := leafOf(key)
+	return setting{leaf: l, key: key, text: text, origin: origin{label: label}}
+}
+
+// A block is what the file says of one entry of a collection. All that belongs to no
+// entry is in a block as well, whose keys are empty.
+type block struct {
+	of       collection
+	pattern  string // the key with NAME or [] in it: upstreams.NAME
+	key      string // upstreams.company
+	name     string // company
+	origin   origin
+	settings []setting
+}
+
+// at are the pattern and the key of something in the block.
+func (b *block) at(section, name string) (pattern, key string) {
+	within := join(section, name)
+	return join(b.pattern, within), join(b.key, within)
+}
+
+func join(section, name string) string {
+	if section == "" || name == "" {
+		return section + name
+	}
+	return section + "." + name
 }
 
 // readFile reads a file of at most maxFile bytes.
@@ -46,46 +79,47 @@ func readFile(name string) (string, error) {
 	return string(data), nil
 }
 
-// A file is a configuration file while it is read.
+// A file is a configuration file that is read: what it says, and all problems found.
 type file struct {
 	name     string
 	lines    []string
+	layouts  []layout // of the lines, once they are asked for
 	settings []setting
+	blocks   []*block
 	problems []error
 }
 
-// parseFile reads the settings of a configuration file. It returns all problems
-// that it finds, and what settings there are besides.
-func parseFile(name, text string) (settings []setting, problems []error) {
+// parseFile reads a configuration file. With problems there are the settings that have
+// none.
+func parseFile(name, text string) (f *file) {
 	text = strings.TrimPrefix(text, "\ufeff")
-	f := &file{name: name, lines: strings.Split(text, "\n")}
+	f = &file{name: name, lines: strings.Split(text, "\n")}
 	// The YAML library has panicked on odd input before.
 	defer func() {
 		if recover() != nil {
-			settings = nil
-			problems = []error{fmt.Errorf("%s: the YAML library cannot read this file; write it in a simpler way", name)}
+			f = &file{problems: []error{fmt.Errorf("%s: the YAML library cannot read this file; write it in a simpler way", name)}}
 		}
 	}()
 	tokens := lexer.Tokenize(text)
 	if f.checkTokens(tokens); len(f.problems) > 0 {
-		return nil, f.problems
+		return f
 	}
 	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return nil, []error{f.syntaxError(err)}
+		f.problems = append(f.problems, f.syntaxError(err))
+		return f
 	}
 	f.documents(tree)
-	return f.settings, f.problems
+	return f
 }
 
 // position is where a token stands.
 func (f *file) position(t *token.Token) position {
-	p := position{file: f.name, line: t.Position.Line, column: t.Position.Column}
-	if p.line >= 1 && p.line <= len(f.lines) {
-		p.text = strings.TrimSuffix(f.lines[p.line-1], "\r")
-	}
-	return p
+	return position{in: f, line: t.Position.Line, column: t.Position.Column}
 }
+
+// line is a line of the file, counted from 0.
+func (f *file) line(n int) string { return strings.TrimSuffix(f.lines[n], "\r") }
 
 func (f *file) problem(t *token.Token, format string, args ...any) {
 	f.problems = append(f.problems, f.position(t).problem(format, args...))
@@ -155,35 +189,35 @@ func (f *file) documents(tree *ast.File) {
 	case len(bodies) > 1:
 		f.problem(bodies[1].GetToken(), "a second document; a configuration file holds one")
 	default:
-		f.section("", bodies[0])
+		root := new(block)
+		f.section(root, "", bodies[0])
+		f.settings = root.settings
 	}
 }
 
-// section reads the keys of a section; that of the whole file has no name.
-func (f *file) section(name string, n ast.Node) {
-	var entries []*ast.MappingValueNode
+// pairs are the keys of a mapping with their values, each key once.
+func (f *file) pairs(key, example string, n ast.Node) []*ast.MappingValueNode {
+	var pairs []*ast.MappingValueNode
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		entries = n.Values
+		pairs = n.Values
 	case *ast.MappingValueNode:
-		entries = []*ast.MappingValueNode{n}
+		pairs = []*ast.MappingValueNode{n}
 	case *ast.NullNode: // a section whose keys are all commented out
-		return
 	default:
-		f.problem(n.GetToken(), "%swrite keys with values here, such as %q", labelled(name), known(name)[0]+": …")
-		return
+		f.problem(n.GetToken(), "%swrite keys with values here, such as %q", labelled(key), example+": …")
 	}
 	first := map[string]int{}
-	for _, e := range entries {
-		t := e.Key.GetToken()
-		if line, ok := first[t.Value]; ok {
-			f.problem(t, "%q is already in line %d; keep one of them", t.Value, line)
-			continue
+	return slices.DeleteFunc(slices.Clone(pairs), func(p *ast.MappingValueNode) bool {
+		t := p.Key.GetToken()
+		line, ok := first[t.Value]
+		if ok {
+			f.problem(t, "%s is already in line %d; keep one of them", quote(t.Value), line)
+			return true
 		}
-		if f.entry(name, t, e.Value) {
-			first[t.Value] = t.Position.Line
-		}
-	}
+		first[t.Value] = t.Position.Line
+		return false
+	})
 }
 
 // labelled is the beginning of a message about a key, or nothing for the file.
@@ -194,55 +228,169 @@ func labelled(key string) string {
 	return key + ": "
 }
 
-// entry reads one key of a section, and reports whether it is known.
-func (f *file) entry(section string, t *token.Token, value ast.Node) bool {
-	key := t.Value
-	if section != "" {
-		key = section + "." + t.Value
+// section reads the keys of a section; that of a whole block has no name.
+func (f *file) section(b *block, name string, n ast.Node) {
+	pattern, key := b.at(name, "")
+	for _, p := range f.pairs(key, known(pattern)[0], n) {
+		f.entry(b, name, p.Key.GetToken(), p.Value)
 	}
-	if slices.Contains(sections, key) {
-		f.section(key, value)
-		return true
-	}
-	l, ok := leafOf(key)
-	if !ok || strings.Contains(t.Value, ".") {
-		f.problem(t, "unknown key %s; %s", quote(t.Value), suggestion(section, t.Value))
-		return false
-	}
-	f.leaf(l, value)
-	return true
 }
 
-func (f *file) leaf(l leaf, value ast.Node) {
-	at := f.position(value.GetToken())
-	o := origin{label: fmt.Sprintf("%s:%d", f.name, at.line), at: at}
-	list, isList := value.(*ast.SequenceNode)
-	if !isList {
-		if text, ok := f.scalar(l, value); ok {
-			if l.isSecret() {
-				o.at = at.hide(text)
-			}
-			f.settings = append(f.settings, setting{l.key, text, o})
+// entry reads one key of a section.
+func (f *file) entry(b *block, section string, t *token.Token, value ast.Node) {
+	pattern, key := b.at(section, t.Value)
+	if slices.Contains(sections, pattern) {
+		f.section(b, join(section, t.Value), value)
+		return
+	}
+	if c, ok := collectionOf(pattern); ok {
+		f.collection(c, value)
+		return
+	}
+	l, inFile, ok := leafOrFile(pattern)
+	switch {
+	case !ok || strings.Contains(t.Value, "."):
+		parent, _ := b.at(section, "")
+		f.problem(t, "unknown key %s; %s", quote(t.Value), suggestion(parent, t.Value))
+	case l.isMap():
+		f.texts(b, l, key, inFile, value)
+	case inFile:
+		if text, ok := f.scalar(key, value); ok {
+			f.add(b, setting{leaf: l, key: strings.TrimSuffix(key, fileSuffix), file: text, origin: f.origin(value.GetToken())})
+		}
+	default:
+		f.leaf(b, l, key, value)
+	}
+}
+
+// fileSuffix makes of the key of a secret one that names the file it is in.
+const fileSuffix = "_file"
+
+// leafOrFile finds the leaf of a key, or the one that the key names the file of.
+func leafOrFile(pattern string) (l leaf, inFile, ok bool) {
+	if l, ok := leafOf(pattern); ok {
+		return l, false, true
+	}
+	name, inFile := strings.CutSuffix(pattern, fileSuffix)
+	l, ok = leafOf(name)
+	return l, inFile, inFile && ok && l.isSecret()
+}
+
+// collection reads the entries of a collection.
+func (f *file) collection(c collection, n ast.Node) {
+	if c.isList() {
+		f.list(c, n)
+		return
+	}
+	for _, p := range f.pairs(c.key, "company", n) {
+		t := p.Key.GetToken()
+		if text := checkName(t.Value); text != "" {
+			f.problem(t, "%s: %s", c.key, text)
+			continue
+		}
+		f.block(&block{of: c, pattern: c.entry, key: join(c.key, t.Value), name: t.Value, origin: f.origin(t)}, p.Value)
+	}
+}
+
+func (f *file) list(c collection, n ast.Node) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		if n.Type() != ast.NullType {
+			f.problem(firstToken(n), "%s: a list is wanted here; begin each entry with %q", c.key, "- ")
 		}
 		return
 	}
-	if _, ok := l.value(new(Config)).(Patterns); !ok {
-		f.problem(value.GetToken(), "%s: one value is wanted here, not a list", l.key)
+	for i, item := range list.Values {
+		f.block(&block{of: c, pattern: c.entry, key: fmt.Sprintf("%s[%d]", c.key, i), origin: f.origin(firstToken(item))}, item)
+	}
+}
+
+func (f *file) block(b *block, n ast.Node) {
+	f.blocks = append(f.blocks, b)
+	f.section(b, "", n)
+}
+
+// firstToken is where a value begins: for keys without braces that is the first key.
+func firstToken(n ast.Node) *token.Token {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			return n.Values[0].Key.GetToken()
+		}
+	case *ast.MappingValueNode:
+		return n.Key.GetToken()
+	}
+	return n.GetToken()
+}
+
+// origin is that of a value that begins with a token.
+func (f *file) origin(t *token.Token) origin {
+	at := f.position(t)
+	return origin{label: fmt.Sprintf("%s:%d", f.name, at.line), at: at}
+}
+
+// add adds a setting to a block, unless it has the same already: given itself as well
+// as in a file.
+func (f *file) add(b *block, s setting) {
+	i := slices.IndexFunc(b.settings, func(other setting) bool { return other.key == s.key })
+	if i >= 0 {
+		f.problems = append(f.problems, s.origin.problem(s.key, -1, "already in line %d; keep one of them", b.settings[i].origin.at.line))
+		return
+	}
+	b.settings = append(b.settings, s)
+}
+
+func (f *file) leaf(b *block, l leaf, key string, value ast.Node) {
+	list, isList := value.(*ast.SequenceNode)
+	if !isList {
+		if text, ok := f.scalar(key, value); ok {
+			o := f.origin(value.GetToken())
+			if l.isSecret() && !l.isCredential() {
+				o.at = o.at.hide(text)
+			}
+			f.add(b, setting{leaf: l, key: key, text: text, origin: o})
+		}
+		return
+	}
+	o := f.origin(value.GetToken())
+	if !l.isList() {
+		f.problem(value.GetToken(), "%s: one value is wanted here, not a list", key)
 		return
 	}
 	var items []string
 	for _, n := range list.Values {
-		text, ok := f.scalar(l, n)
+		text, ok := f.scalar(key, n)
 		if !ok {
 			return
 		}
 		items, o.items = append(items, text), append(o.items, f.position(n.GetToken()))
 	}
-	f.settings = append(f.settings, setting{l.key, strings.Join(items, ","), o})
+	f.add(b, setting{leaf: l, key: key, text: strings.Join(items, ","), origin: o})
+}
+
+// texts reads a map of texts, or of the files they are in.
+func (f *file) texts(b *block, l leaf, key string, inFile bool, value ast.Node) {
+	for _, p := range f.pairs(key, "X-Header", value) {
+		t := p.Key.GetToken()
+		if text := checkHeaderName(t.Value); text != "" {
+			f.problem(t, "%s: %s", key, text)
+			continue
+		}
+		item := textproto.CanonicalMIMEHeaderKey(t.Value)
+		text, ok := f.scalar(join(key, item), p.Value)
+		if !ok {
+			continue
+		}
+		s := setting{leaf: l, key: join(join(b.key, l.name()), item), item: item, text: text, origin: f.origin(t)}
+		if inFile {
+			s.text, s.file = "", text
+		}
+		f.add(b, s)
+	}
 }
 
 // scalar is the text of a single value, as it is written.
-func (f *file) scalar(l leaf, n ast.Node) (text string, ok bool) {
+func (f *file) scalar(key string, n ast.Node) (text string, ok bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:
 		return n.Value, true
@@ -251,70 +399,9 @@ func (f *file) scalar(l leaf, n ast.Node) (text string, ok bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		return n.GetToken().Value, true
 	case *ast.NullNode:
-		f.problem(n.GetToken(), "%s: the value is missing; remove the key to have the default", l.key)
+		f.problem(n.GetToken(), "%s: the value is missing; remove the key to have the default", key)
 	default:
-		f.problem(n.GetToken(), "%s: one value is wanted here, not a list or a section", l.key)
+		f.problem(n.GetToken(), "%s: one value is wanted here, not a list or a section", key)
 	}
 	return "", false
-}
-
-// known are the keys of a section, without its name.
-func known(section string) []string {
-	var keys []string
-	for _, key := range slices.Concat(allKeys(), sections) {
-		parent, name := "", key
-		if i := strings.LastIndex(key, "."); i >= 0 {
-			parent, name = key[:i], key[i+1:]
-		}
-		if parent == section {
-			keys = append(keys, name)
-		}
-	}
-	return keys
-}
-
-func allKeys() []string {
-	keys := make([]string, len(leaves))
-	for i, l := range leaves {
-		keys[i] = l.key
-	}
-	return keys
-}
-
-// suggestion says what an unknown key may have been meant to be: one of the section
-// that is spelt alike, or one of another section.
-func suggestion(section, name string) string {
-	name = string([]rune(name)[:min(len([]rune(name)), 80)])
-	keys := known(section)
-	nearest := slices.MinFunc(keys, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
-	if distance(name, nearest) <= max(1, len(nearest)/3) {
-		return fmt.Sprintf("did you mean %q?", nearest)
-	}
-	for _, key := range slices.Concat(allKeys(), sections) {
-		if key == name || strings.HasSuffix(key, "."+name) {
-			return fmt.Sprintf("did you mean %q, which belongs elsewhere?", key)
-		}
-	}
-	return "the keys here are " + strings.Join(keys, ", ")
-}
-
-// distance counts the letters to insert, remove or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,14 +16,6 @@ type leaf struct {
 	key   string
 	field reflect.StructField
 	index []int
-}
-
-// A collection is a map or a list of the configuration whose entries are structs.
-type collection struct {
-	key    string
-	field  reflect.StructField
-	entry  string // the key of its entries: upstreams.NAME or routes[]
-	leaves []leaf // of an entry
 }
 
 // leaves are all values besides those of collections, in the order of the struct;
@@ -48,27 +41,27 @@ func walk(t reflect.Type, prefix string, index []int) (leaves []leaf, sections [
 	return leaves, sections, collections
 }
 
-func isCollection(t reflect.Type) bool {
-	return (t.Kind() == reflect.Map || t.Kind() == reflect.Slice) && t.Elem().Kind() == reflect.Struct
-}
-
-func newCollection(key string, field reflect.StructField) collection {
-	c := collection{key: key, field: field, entry: key + ".NAME"}
-	if field.Type.Kind() == reflect.Slice {
-		c.entry = key + "[]"
-	}
-	c.leaves, _, _ = walk(field.Type.Elem(), c.entry+".", nil)
-	return c
-}
-
+// leafOf finds a leaf, of an entry of a collection too.
 func leafOf(key string) (leaf, bool) {
-	for _, l := range leaves {
+	for _, l := range allLeaves {
 		if l.key == key {
 			return l, true
 		}
 	}
 	return leaf{}, false
 }
+
+// allLeaves are leaves and those of the entries of collections.
+var allLeaves = func() []leaf {
+	all := slices.Clone(leaves)
+	for _, c := range collections {
+		all = append(all, c.leaves...)
+	}
+	return all
+}()
+
+// name is the last part of the key, which stands in the file.
+func (l leaf) name() string { return l.key[strings.LastIndex(l.key, ".")+1:] }
 
 // variable names the environment variable of the leaf.
 func (l leaf) variable() string {
@@ -78,16 +71,49 @@ func (l leaf) variable() string {
 // flag is the name of the flag of the leaf, or empty.
 func (l leaf) flag() string { return l.field.Tag.Get("flag") }
 
-func (l leaf) isSecret() bool { return l.field.Type == reflect.TypeFor[Secret]() }
+// above is the leaf whose value that of an entry has if none is given.
+func (l leaf) above() (leaf, bool) { return leafOf(l.field.Tag.Get("inherit")) }
 
-// value is the value of the leaf.
-func (l leaf) value(c *Config) any {
-	return reflect.ValueOf(c).Elem().FieldByIndex(l.index).Interface()
+// isSecret reports whether the value may be secret, and so may be in a file of its own.
+func (l leaf) isSecret() bool {
+	return l.field.Type == reflect.TypeFor[Secret]() || l.isCredential()
 }
 
-// set gives the leaf the value that a text stands for.
-func (l leaf) set(c *Config, text string) error {
-	return parse(reflect.ValueOf(c).Elem().FieldByIndex(l.index), text)
+// isCredential reports whether nothing of the value may be shown.
+func (l leaf) isCredential() bool {
+	return l.field.Type == reflect.TypeFor[Credential]() || l.isMap()
+}
+
+// isMap reports whether the leaf is a map of texts.
+func (l leaf) isMap() bool { return l.field.Type.Kind() == reflect.Map }
+
+// isList reports whether the leaf is a list of texts.
+func (l leaf) isList() bool { return l.field.Type.Kind() == reflect.Slice }
+
+// in is the value of the leaf in the struct that entry points to: a Config, or an entry
+// of a collection.
+func (l leaf) in(entry any) reflect.Value {
+	return reflect.ValueOf(entry).Elem().FieldByIndex(l.index)
+}
+
+// value is the value of the leaf in the struct that entry points to.
+func (l leaf) value(entry any) any { return l.in(entry).Interface() }
+
+// set gives the leaf the value that a text stands for; of a map, the item of that name.
+func (l leaf) set(entry any, item, text string) error {
+	v := l.in(entry)
+	if item == "" {
+		return parse(v, text)
+	}
+	if v.IsNil() {
+		v.Set(reflect.MakeMap(v.Type()))
+	}
+	value := reflect.New(v.Type().Elem()).Elem()
+	if err := parse(value, text); err != nil {
+		return err
+	}
+	v.SetMapIndex(reflect.ValueOf(item), value)
+	return nil
 }
 
 func parse(v reflect.Value, text string) error {

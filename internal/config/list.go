@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,4 +56,33 @@ var nameSyntax = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 // isName reports whether a text can be the name of an upstream or a group.
 func isName(text string) bool {
 	return nameSyntax.MatchString(text) && !slices.Contains(reserved, text)
+}
+
+// checkName says why a text cannot be the name of an upstream or a group.
+func checkName(name string) string {
+	switch {
+	case isName(name):
+		return ""
+	case slices.Contains(reserved, name):
+		return fmt.Sprintf("%q means something else in a list of upstreams; choose another name", name)
+	default:
+		return quote(name) + ` is no name; write small letters, digits and dashes, beginning with a letter, such as "company"`
+	}
+}
+
+// checkExists says that a name is not one of an upstream or a group, and what to do.
+func (c *Config) checkExists(name string) string {
+	names := slices.AppendSeq(slices.Sorted(maps.Keys(c.Upstreams)), maps.Keys(c.Groups))
+	if slices.Contains(names, name) {
+		return ""
+	}
+	return "no upstream or group has this name; " + didYouMean(names, name)
+}
+
+// didYouMean is the advice for the name of an upstream or a group that does not exist.
+func didYouMean(names []string, name string) string {
+	if name := nearest(names, name); name != "" {
+		return fmt.Sprintf("did you mean %q?", name)
+	}
+	return "add it to upstreams, or write a URL"
 }

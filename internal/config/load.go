@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -26,7 +27,8 @@ func (e environment) get(name string) string {
 }
 
 // Provenance says where each value comes from, by key: such as "flag --listen",
-// "WEIR_LISTEN", "weir.yaml:12", "GOPROXY in /usr/local/go/go.env" or "default".
+// "WEIR_LISTEN", "weir.yaml:12", "GOPROXY in /usr/local/go/go.env" or "default". For an
+// entry of a map or a list it may also be a key: that of the value that is the default.
 type Provenance map[string]string
 
 // Load returns the configuration of weir serve, and where its values come from. Of
@@ -49,7 +51,10 @@ func Load(ctx context.Context, flags Flags, environ func(name string) (string, b
 		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	for _, s := range settings {
-		l.apply(s)
+		l.apply(&l.config, s)
+	}
+	for _, b := range l.blocks {
+		l.build(b)
 	}
 	l.validate()
 	if len(l.problems) > 0 {
@@ -61,6 +66,7 @@ func Load(ctx context.Context, flags Flags, environ func(name string) (string, b
 type loader struct {
 	environ  environment
 	config   Config
+	blocks   []*block
 	origins  map[string]origin
 	problems []error
 }
@@ -69,7 +75,7 @@ func defaults() []setting {
 	var settings []setting
 	for _, l := range leaves {
 		if text, ok := l.field.Tag.Lookup("default"); ok {
-			settings = append(settings, setting{l.key, text, origin{label: "default"}})
+			settings = append(settings, newSetting(l.key, text, "default"))
 		}
 	}
 	return settings
@@ -85,40 +91,68 @@ func (l *loader) fromFile(flags Flags) []setting {
 		l.problems = append(l.problems, fmt.Errorf("configuration file: %w", err))
 		return nil
 	}
-	settings, problems := parseFile(name, text)
-	l.problems = append(l.problems, problems...)
+	l.config.file = name
+	f := parseFile(name, text)
+	l.problems = append(l.problems, f.problems...)
+	l.blocks = f.blocks
+	for _, b := range f.blocks {
+		b.settings = l.withFiles(b.settings)
+	}
+	return l.withFiles(f.settings)
+}
+
+// withFiles reads what settings name the file of.
+func (l *loader) withFiles(settings []setting) []setting {
+	for i, s := range settings {
+		if s.file == "" {
+			continue
+		}
+		text, err := secretFile(s.file)
+		if err != nil {
+			l.problems = append(l.problems, s.origin.problem(s.key, -1, "%v", err))
+		}
+		settings[i].text = text
+	}
 	return settings
+}
+
+// secretFile is the content of a file, without blanks around it.
+func secretFile(name string) (string, error) {
+	text, err := readFile(name)
+	if text = strings.TrimSpace(text); err == nil && text == "" {
+		err = fmt.Errorf("%s is empty", name)
+	}
+	return text, err
 }
 
 func (l *loader) fromEnvironment() []setting {
 	var settings []setting
 	for _, leaf := range leaves {
 		name := leaf.variable()
-		value := l.environ.get(name)
+		s := newSetting(leaf.key, l.environ.get(name), name)
 		if file := l.environ.get(name + "_FILE"); leaf.isSecret() && file != "" {
-			if value != "" {
-				l.problems = append(l.problems, fmt.Errorf("%s and %s_FILE are both set; keep one of them", name, name))
-			}
-			name += "_FILE"
-			value = l.secretFile(name, file)
+			s = l.fromSecretFile(s, name, file)
 		}
-		if value != "" {
-			settings = append(settings, setting{leaf.key, value, origin{label: name}})
+		if s.text != "" {
+			settings = append(settings, s)
 		}
 	}
 	return settings
 }
 
-// secretFile is the content of the file that a variable names.
-func (l *loader) secretFile(variable, name string) string {
-	text, err := readFile(name)
-	if text = strings.TrimSpace(text); err == nil && text == "" {
-		err = fmt.Errorf("%s is empty", name)
+// fromSecretFile is a setting with the content of the file that a variable with _FILE
+// appended names.
+func (l *loader) fromSecretFile(s setting, variable, file string) setting {
+	if s.text != "" {
+		l.problems = append(l.problems, fmt.Errorf("%s and %s_FILE are both set; keep one of them", variable, variable))
 	}
+	text, err := secretFile(file)
 	if err != nil {
-		l.problems = append(l.problems, fmt.Errorf("%s: %w", variable, err))
+		l.problems = append(l.problems, fmt.Errorf("%s_FILE: %w", variable, err))
 	}
-	return text
+	s = newSetting(s.key, text, variable+"_FILE")
+	s.file = file
+	return s
 }
 
 func fromFlags(flags Flags) []setting {
@@ -128,21 +162,60 @@ func fromFlags(flags Flags) []setting {
 	var settings []setting
 	for _, l := range leaves {
 		if text := given[l.flag()]; text != nil {
-			settings = append(settings, setting{l.key, *text, origin{label: "flag --" + l.flag()}})
+			settings = append(settings, newSetting(l.key, *text, "flag --"+l.flag()))
 		}
 	}
 	return settings
 }
 
-// apply gives a leaf its value. A text that stands for none is a problem, and leaves
-// the leaf as it is.
-func (l *loader) apply(s setting) {
-	leaf, _ := leafOf(s.key)
-	if err := leaf.set(&l.config, s.text); err != nil {
+// apply gives a leaf of an entry, or of the configuration itself, its value. A text that
+// stands for none is a problem, and leaves the leaf as it is.
+func (l *loader) apply(entry any, s setting) {
+	if err := s.leaf.set(entry, s.item, s.text); err != nil {
 		l.problems = append(l.problems, s.origin.problem(s.key, -1, "%v", err))
 		return
 	}
 	l.origins[s.key] = s.origin
+	delete(l.config.secretFiles, s.key)
+	if s.file != "" {
+		l.config.setSecretFile(s.key, s.file)
+	}
+}
+
+// build adds an entry of a collection to the configuration.
+func (l *loader) build(b *block) {
+	value := reflect.New(b.of.field.Type.Elem())
+	entry := value.Interface()
+	l.origins[b.key] = b.origin
+	for _, s := range b.settings {
+		l.apply(entry, s)
+	}
+	for _, leaf := range b.of.leaves {
+		key := join(b.key, leaf.name())
+		if _, ok := l.origins[key]; !ok {
+			l.fill(entry, leaf, key)
+		}
+	}
+	if u, ok := entry.(*Upstream); ok {
+		u.URL = Secret(withScheme(u.URL.Reveal()))
+	}
+	b.of.put(&l.config, b.name, value.Elem())
+}
+
+// fill gives a leaf of an entry the value that it has if none is given.
+func (l *loader) fill(entry any, leaf leaf, key string) {
+	text, ok := leaf.field.Tag.Lookup("default")
+	label := "default"
+	r, isRoute := entry.(*Route)
+	if private, has := leaf.field.Tag.Lookup("private"); has && isRoute && r.Private {
+		text, ok, label = private, private != "", "private"
+	} else if above, has := leaf.above(); has {
+		leaf.in(entry).Set(above.in(&l.config))
+		l.origins[key] = origin{label: above.key}
+	}
+	if ok {
+		l.apply(entry, setting{leaf: leaf, key: key, text: text, origin: origin{label: label}})
+	}
 }
 
 func (l *loader) validate() {
@@ -151,17 +224,32 @@ func (l *loader) validate() {
 			l.problems = append(l.problems, errNoUpstream)
 			continue
 		}
-		l.problems = append(l.problems, l.origins[p.key].problem(p.key, p.item, "%s", p.text))
+		l.problems = append(l.problems, l.originOf(p.key).problem(p.key, p.item, "%s", p.text))
 	}
+}
+
+// originOf is where the value of a key comes from, or else what it belongs to.
+func (l *loader) originOf(key string) origin {
+	for key != "" {
+		if o, ok := l.origins[key]; ok {
+			return o
+		}
+		key, _ = split(key)
+	}
+	return origin{}
 }
 
 var errNoUpstream = errors.New(`no upstream: GOPROXY is set nowhere on this machine; set --upstream (or WEIR_UPSTREAM, or upstream: in the ` +
 	`configuration file), for instance to https://proxy.example.com, or to "off" to serve only what is stored`)
 
+// provenance leaves out what is given nowhere in an entry of a collection.
 func (l *loader) provenance() Provenance {
 	from := Provenance{}
+	for key, o := range l.origins {
+		from[key] = o.label
+	}
 	for _, leaf := range leaves {
-		from[leaf.key] = cmp.Or(l.origins[leaf.key].label, "default")
+		from[leaf.key] = cmp.Or(from[leaf.key], "default")
 	}
 	return from
 }

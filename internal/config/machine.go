@@ -29,7 +29,7 @@ var machineKeys = []struct {
 func machineSettings(ctx context.Context, environ environment, given []setting) []setting {
 	var settings []setting
 	if folder := cacheFolder(environ); folder != "" {
-		settings = append(settings, setting{"data", filepath.Join(folder, "weir"), origin{label: "default"}})
+		settings = append(settings, newSetting("data", filepath.Join(folder, "weir"), "default"))
 	}
 	env := loadGoEnv(environ)
 	if !isGiven(given, "upstream") || !isGiven(given, "sumdb") {
@@ -38,7 +38,7 @@ func machineSettings(ctx context.Context, environ environment, given []setting) 
 	for _, k := range machineKeys {
 		for _, name := range k.variables {
 			if value, label := env.lookup(name); value != "" {
-				settings = append(settings, setting{k.key, value, origin{label: label}})
+				settings = append(settings, newSetting(k.key, value, label))
 				break
 			}
 		}

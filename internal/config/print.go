@@ -1,61 +1,157 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // Print writes the configuration as a file that Load would read, with comments that
-// say where each value comes from. Secrets are redacted.
+// say where each value comes from. Secrets are redacted; of those that are in a file
+// of their own it writes the name of that. What is empty in an entry of a map or a list
+// is left out.
 func Print(w io.Writer, c *Config, from Provenance) error {
-	var b strings.Builder
+	p := &printer{files: c.secretFiles, from: from}
 	section := ""
 	for _, l := range leaves {
-		parent, name, indent := "", l.key, ""
-		if before, after, ok := strings.Cut(l.key, "."); ok {
-			parent, name, indent = before, after, "  "
-		}
+		parent, _ := split(l.key)
 		if parent != section {
-			fmt.Fprintf(&b, "%s:\n", parent)
+			p.write(parent + ":\n")
 			section = parent
 		}
-		if l.key == "upstream" && goesDirect(c.Upstream.Reveal()) {
-			b.WriteString("# \"direct\": fetching directly from version control is not available yet; such an entry answers as \"nothing more to try\".\n")
+		indent := ""
+		if parent != "" {
+			indent = "  "
 		}
-		fmt.Fprintf(&b, "%s%s: %s # %s\n", indent, name, yamlText(l.value(c)), printable(from[l.key]))
+		p.leaf(indent, c, l, l.key)
 	}
-	_, err := io.WriteString(w, b.String())
+	for _, of := range collections {
+		p.collection(of, of.entries(c))
+	}
+	_, err := io.WriteString(w, p.out.String())
 	return err
 }
 
-// goesDirect reports whether a GOPROXY list gets to a direct entry.
-func goesDirect(list string) bool {
-	for _, entry := range strings.FieldsFunc(list, isListSeparator) {
-		switch strings.TrimSpace(entry) {
-		case "off":
-			return false
-		case "direct":
-			return true
+const noDirect = "# \"direct\": fetching directly from version control is not available yet; such an entry answers as \"nothing more to try\".\n"
+
+type printer struct {
+	files map[string]string // Config.secretFiles
+	from  Provenance
+	out   strings.Builder
+}
+
+func (p *printer) write(text string) { p.out.WriteString(text) }
+
+// setting writes a key with its value and a comment.
+func (p *printer) setting(indent, name, value, comment string) {
+	p.write(indent + name + ": " + value + " # " + printable(comment) + "\n")
+}
+
+// leaf writes a leaf of an entry of a collection, or of the configuration itself.
+func (p *printer) leaf(indent string, entry any, l leaf, key string) {
+	value := l.value(entry)
+	if list, ok := value.(Secret); ok && l.name() == "upstream" && goesDirect(list) {
+		p.write(strings.Repeat(" ", len(indent)) + noDirect)
+	}
+	file, inFile := p.files[key]
+	switch {
+	case l.isMap():
+		p.texts(indent, value.(map[string]Credential), l.name(), key)
+	case inFile && l.isCredential():
+		p.setting(indent, l.name()+fileSuffix, strconv.Quote(file), p.from[key])
+	case inFile:
+		p.setting(indent, l.name()+fileSuffix, strconv.Quote(file), p.from[key]+": "+fmt.Sprint(value))
+	default:
+		p.setting(indent, l.name(), yamlText(value), p.from[key])
+	}
+}
+
+// texts writes a map of texts, and then that of those that are in files.
+func (p *printer) texts(indent string, texts map[string]Credential, name, key string) {
+	given, inFiles := map[string]string{}, map[string]string{}
+	for item, text := range texts {
+		if file, ok := p.files[join(key, item)]; ok {
+			inFiles[item] = file
+		} else {
+			given[item] = text.String()
 		}
 	}
-	return false
+	p.items(indent, given, name, key)
+	p.items(indent, inFiles, name+fileSuffix, key)
+}
+
+func (p *printer) items(indent string, texts map[string]string, name, key string) {
+	if len(texts) == 0 {
+		return
+	}
+	var items []string
+	names := slices.Sorted(maps.Keys(texts))
+	for _, item := range names {
+		items = append(items, strconv.Quote(item)+": "+strconv.Quote(texts[item]))
+	}
+	p.setting(indent, name, "{"+strings.Join(items, ", ")+"}", p.from[join(key, names[0])])
+}
+
+// collection writes the entries of a collection.
+func (p *printer) collection(of collection, entries []element) {
+	none := "{}"
+	if of.isList() {
+		none = "[]"
+	}
+	if len(entries) == 0 {
+		p.setting("", of.key, none, cmp.Or(p.from[of.key], "default"))
+		return
+	}
+	p.write(of.key + ":\n")
+	for _, e := range entries {
+		indent := "  - "
+		if !of.isList() {
+			p.write("  " + e.name + ":\n")
+			indent = "    "
+		}
+		for _, l := range of.leaves {
+			if isEmpty(l.in(e.value)) {
+				continue
+			}
+			p.leaf(indent, e.value, l, join(e.key, l.name()))
+			indent = "    "
+		}
+	}
+}
+
+// isEmpty reports whether a value is an empty text, list or map.
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String, reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	default:
+		return false
+	}
+}
+
+// goesDirect reports whether a list of upstreams gets to a direct entry.
+func goesDirect(list Secret) bool {
+	return slices.ContainsFunc(ParseUpstreams(list), func(e Entry) bool { return e.Text == "direct" })
 }
 
 // yamlText is a value in YAML, on one line.
 func yamlText(value any) string {
-	if list, ok := value.(Patterns); ok {
-		quoted := make([]string, len(list))
-		for i, p := range list {
-			quoted[i] = strconv.Quote(p)
+	v := reflect.ValueOf(value)
+	switch v.Kind() {
+	case reflect.Slice:
+		var quoted []string
+		for i := range v.Len() {
+			quoted = append(quoted, strconv.Quote(v.Index(i).String()))
 		}
 		return "[" + strings.Join(quoted, ", ") + "]"
+	case reflect.String:
+		return strconv.Quote(fmt.Sprint(value))
+	default:
+		return fmt.Sprint(value)
 	}
-	text := fmt.Sprint(value)
-	if reflect.TypeOf(value).Kind() == reflect.String {
-		return strconv.Quote(text)
-	}
-	return text
 }

@@ -8,23 +8,20 @@ import (
 	"unicode"
 )
 
-// A position is a place in the configuration file, with its line for the excerpt.
-// Line and column begin at 1; there is no position if line is 0.
+// A position is a place in the configuration file. Line and column begin at 1; there is
+// no position if line is 0.
 type position struct {
-	file         string
+	in           *file
 	line, column int
-	text         string
-	hidden       bool // text has no secrets any more
+	secret       string // the value that stands there, redacted, if it may be secret
 }
 
-func (p position) String() string { return fmt.Sprintf("%s:%d:%d", p.file, p.line, p.column) }
+func (p position) String() string { return fmt.Sprintf("%s:%d:%d", p.in.name, p.line, p.column) }
 
 // hide returns the position of a value that may be secret and may go on in further
 // lines: the excerpt shows it redacted.
 func (p position) hide(value string) position {
-	line := []rune(p.text)
-	p.text = string(line[:min(max(p.column-1, 0), len(line))]) + redact(value)
-	p.hidden = true
+	p.secret = redact(value)
 	return p
 }
 
@@ -33,15 +30,14 @@ func (p position) problem(format string, args ...any) error {
 	return errors.New(printable(p.String()+": "+fmt.Sprintf(format, args...)) + p.excerpt())
 }
 
-// excerpt is the line with a caret below the column, each on a line of its own.
+// excerpt is the line with a caret below the column, each on a line of its own. If
+// what stands there is hidden, the caret is where that begins.
 func (p position) excerpt() string {
 	const most = 160
-	line, column := []rune(p.text), p.column-1
-	if hidden := []rune(redactLine(p.text)); !p.hidden && !slices.Equal(line, hidden) {
-		column = min(column, firstDifference(line, hidden))
-		line = hidden
+	if p.line < 1 || p.line > len(p.in.lines) {
+		return ""
 	}
-	column = min(column, len(line))
+	line, column := p.shown()
 	if column < 0 || column > most {
 		return ""
 	}
@@ -54,6 +50,20 @@ func (p position) excerpt() string {
 	number := fmt.Sprintf("%5d", p.line)
 	text := printable(string(line[:min(len(line), most)]))
 	return fmt.Sprintf("\n%s | %s\n%s | %s^", number, text, strings.Repeat(" ", len(number)), blank)
+}
+
+// shown is the line without secrets, and the column of the caret counted from 0.
+func (p position) shown() (line []rune, column int) {
+	text, visible := []rune(p.in.line(p.line-1)), []rune(p.in.visible(p.line-1))
+	column = p.column - 1
+	if p.secret != "" && column >= 0 && column <= len(text) && slices.Equal(text, visible) {
+		return append(text[:column:column], []rune(p.secret)...), column
+	}
+	line = []rune(redactLine(string(visible)))
+	if !slices.Equal(text, line) {
+		column = min(column, firstDifference(text, line))
+	}
+	return line, min(column, len(line))
 }
 
 // redactLine hides what may be a secret in a line of the file: all from the first

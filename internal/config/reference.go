@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -20,6 +21,10 @@ var kinds = map[reflect.Type]struct {
 	reflect.TypeFor[Size]():     {"size", map[string]any{"type": []string{"string", "integer"}, "pattern": `^[0-9]+ *([KMG]iB)?$`}},
 	reflect.TypeFor[Duration](): {"duration", map[string]any{"type": []string{"string", "integer"}, "pattern": `^(0|([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*)$`, "minLength": 1, "minimum": 0, "maximum": 0}},
 	reflect.TypeFor[Patterns](): {"list of patterns", map[string]any{"type": []string{"array", "string"}, "items": map[string]any{"type": "string"}}},
+	reflect.TypeFor[Names]():    {"list of names", map[string]any{"type": []string{"array", "string"}, "items": map[string]any{"type": "string"}}},
+
+	reflect.TypeFor[Credential]():            {"text, secret", map[string]any{"type": "string"}},
+	reflect.TypeFor[map[string]Credential](): {"names with texts, secret", map[string]any{"type": []string{"object", "null"}, "additionalProperties": map[string]any{"type": "string"}}},
 }
 
 // Schema is the JSON schema (draft 2020-12) of the configuration file.
@@ -29,15 +34,19 @@ func schema(docs map[string]string) []byte {
 	root := object("What is not given has its default.")
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "Configuration of weir serve"
-	within := map[string]map[string]any{"": root["properties"].(map[string]any)}
+	properties := propertiesOf(root)
 	for _, key := range sections {
-		section := object(docs[key])
-		within[key] = section["properties"].(map[string]any)
-		within[""][key] = section
+		properties[key] = object(docs[key])
 	}
 	for _, l := range leaves {
-		section, name := split(l.key)
-		within[section][name] = leafSchema(l, docs[l.key])
+		within := properties
+		if section, _ := split(l.key); section != "" {
+			within = propertiesOf(properties[section].(map[string]any))
+		}
+		addLeaf(within, l, docs[l.key])
+	}
+	for _, c := range collections {
+		properties[c.key] = collectionSchema(c, docs)
 	}
 	text, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
@@ -52,6 +61,47 @@ func object(description string) map[string]any {
 	}
 }
 
+func propertiesOf(object map[string]any) map[string]any {
+	return object["properties"].(map[string]any)
+}
+
+// collectionSchema describes a map or a list of objects.
+func collectionSchema(c collection, docs map[string]string) map[string]any {
+	entry := object("What is not given has its default.")
+	for _, l := range c.leaves {
+		addLeaf(propertiesOf(entry), l, docs[l.key])
+	}
+	if c.isList() {
+		entry["type"] = "object"
+		return map[string]any{"type": []string{"array", "null"}, "description": docs[c.key], "items": entry}
+	}
+	return map[string]any{
+		"type": []string{"object", "null"}, "description": docs[c.key], "additionalProperties": entry,
+		"propertyNames": map[string]any{"pattern": nameSyntax.String(), "not": map[string]any{"enum": reserved}},
+	}
+}
+
+// addLeaf describes a leaf, and the one that names its file.
+func addLeaf(properties map[string]any, l leaf, description string) {
+	properties[l.name()] = leafSchema(l, description)
+	if !l.isSecret() {
+		return
+	}
+	file := map[string]any{"description": fileDoc(l)}
+	for name, value := range kinds[l.field.Type].schema {
+		file[name] = value
+	}
+	properties[l.name()+fileSuffix] = file
+}
+
+// fileDoc explains the key that names the file of a secret.
+func fileDoc(l leaf) string {
+	if l.isMap() {
+		return "Files with the texts of `" + l.name() + "`, by name."
+	}
+	return "File with the text of `" + l.name() + "`."
+}
+
 func leafSchema(l leaf, description string) map[string]any {
 	s := map[string]any{"description": description}
 	for name, value := range kinds[l.field.Type].schema {
@@ -62,6 +112,9 @@ func leafSchema(l leaf, description string) map[string]any {
 	}
 	if l.field.Type.Kind() == reflect.Int {
 		_, s["minimum"], _ = l.bound("min")
+		if _, most, ok := l.bound("max"); ok {
+			s["maximum"] = most
+		}
 	}
 	if text, ok := l.field.Tag.Lookup("default"); ok {
 		v := reflect.New(l.field.Type).Elem()
@@ -69,14 +122,6 @@ func leafSchema(l leaf, description string) map[string]any {
 		s["default"] = v.Interface()
 	}
 	return s
-}
-
-// split takes a key apart into its section, which is empty for the file, and its name.
-func split(key string) (section, name string) {
-	if section, name, ok := strings.Cut(key, "."); ok {
-		return section, name
-	}
-	return "", key
 }
 
 // Reference is the page of the documentation that explains every key, in Markdown.
@@ -96,12 +141,15 @@ What is to be different comes from, the first that gives a value wins:
 5. the default.
 
 ` + "`weir config print`" + ` shows the result and where each value comes from, ` + "`weir config check`" + ` tells whether it is valid.
-Values that may hold a password are never shown. Each of them can be kept in a file, which the variable with ` + "`_FILE`" + `
-appended names: ` + "`WEIR_UPSTREAM_FILE=/run/secrets/upstream`" + `; blanks around the content do not count.
+Values that may hold a password are never shown. Each of them can be kept in a file of its own, which the variable with ` + "`_FILE`" + `
+appended names, as ` + "`WEIR_UPSTREAM_FILE=/run/secrets/upstream`" + `, or in the configuration file the key with ` + "`_file`" + ` appended, as
+` + "`password_file: /run/secrets/password`" + `; blanks around the content do not count.
 
 The file is YAML. A key that does not exist is an error. Sizes are numbers of bytes or end in ` + "`KiB`, `MiB` or `GiB`" + `.
 Durations are written as ` + "`500ms`, `10s`, `5m`, `1h30m` or `7d`" + `. Lists are lists, or one text with commas.
 Editors complete and check the file with the schema that ` + "`weir config schema`" + ` prints and ` + "`docs/weir.schema.json`" + ` holds.
+
+Maps and lists of sections, which are ` + "`upstreams`, `groups` and `routes`" + `, have no variable and no flag: only the file can hold them.
 
 An example:
 
@@ -110,7 +158,7 @@ An example:
 const referenceExample = `# yaml-language-server: $schema=weir.schema.json
 listen: ":3000"
 data: /var/lib/weir
-upstream: https://proxy.example.com|direct
+upstream: public|https://goproxy.io
 private:
   - git.example.com
   - github.com/our-team/*
@@ -121,6 +169,28 @@ store:
   memory: 256MiB
 log:
   format: json
+
+upstreams:
+  official:
+    url: https://proxy.example.com
+  cn:
+    url: https://goproxy.cn
+    first_byte: 5s
+  company:
+    url: https://go.corp.example.com
+    username: ci
+    password_file: /run/secrets/go.corp.example.com
+    ca_file: /etc/ssl/corp.pem
+    proxy: off
+groups:
+  public:
+    strategy: fastest
+    members: [official, cn]
+routes:
+  - match: [corp.example.com, "*.corp.example.com"]
+    upstream: company
+    private: true
+    fresh: 0s
 `
 
 func reference(docs map[string]string) []byte {
@@ -134,6 +204,12 @@ func reference(docs map[string]string) []byte {
 			fmt.Fprintf(&b, "\n## Keys of `%s`\n\n%s\n", s, docs[s])
 		}
 		fmt.Fprintf(&b, "\n### `%s`\n\n%s\n\n%s\n", l.key, docs[l.key], facts(l))
+	}
+	for _, c := range collections {
+		fmt.Fprintf(&b, "\n## Entries of `%s`\n\n%s\n", c.key, docs[c.key])
+		for _, l := range c.leaves {
+			fmt.Fprintf(&b, "\n### `%s`\n\n%s\n\n%s\n", l.key, docs[l.key], entryFacts(l))
+		}
 	}
 	return []byte(b.String())
 }
@@ -153,6 +229,15 @@ func facts(l leaf) string {
 	return "- " + strings.Join(lines, "\n- ")
 }
 
+// entryFacts are those on a key of an entry of a collection.
+func entryFacts(l leaf) string {
+	text := "- Type: " + kinds[l.field.Type].name + rules(l) + "\n- Default: " + defaultText(l)
+	if l.isSecret() {
+		text += "\n- In a file: `" + l.name() + fileSuffix + "`"
+	}
+	return text
+}
+
 func rules(l leaf) string {
 	if values := l.enum(); values != nil {
 		return ", one of `" + strings.Join(values, "`, `") + "`"
@@ -169,11 +254,14 @@ func rules(l leaf) string {
 
 func defaultText(l leaf) string {
 	builtin, machine := l.field.Tag.Get("default"), l.field.Tag.Get("machine")
-	text := "none"
-	if builtin != "" {
-		text = "`" + builtin + "`"
-	}
+	text := cmp.Or(code(builtin), "none")
+	above, inherited := l.above()
+	private, hasPrivate := l.field.Tag.Lookup("private")
 	switch {
+	case inherited && hasPrivate:
+		return fmt.Sprintf("that of `%s`; %s for a private route", above.key, cmp.Or(code(private), "none"))
+	case inherited:
+		return fmt.Sprintf("that of `%s`", above.key)
 	case machine == "":
 		return text
 	case l.key == "data":
@@ -181,4 +269,12 @@ func defaultText(l leaf) string {
 	default:
 		return machine + " of the machine, else " + text
 	}
+}
+
+// code marks a text as code, unless it is empty.
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + text + "`"
 }

@@ -40,20 +40,21 @@ func (c *Config) problems() []problem {
 		}
 	}
 	for _, l := range leaves {
-		add(l.key, checkRules(l, c))
+		add(l.key, checkRules(l, l.value(c)))
 	}
 	add("listen", checkListen(c.Listen))
 	add("data", checkData(c.Data))
 	add("path_prefix", checkPathPrefix(c.PathPrefix))
-	add("upstream", checkUpstream(c.Upstream.Reveal()))
+	add("upstream", c.checkUpstream(c.Upstream))
 	add("sumdb", checkSumdb(c.Sumdb.Reveal()))
 	problems = append(problems, checkPatterns("private", c.Private)...)
-	return append(problems, checkPatterns("no_sumdb", c.NoSumdb)...)
+	problems = append(problems, checkPatterns("no_sumdb", c.NoSumdb)...)
+	return slices.Concat(problems, c.upstreamProblems(), c.groupProblems(), c.routeProblems())
 }
 
 // checkRules says which of the rules in the tags of a leaf its value breaks.
-func checkRules(l leaf, c *Config) string {
-	v := reflect.ValueOf(l.value(c))
+func checkRules(l leaf, value any) string {
+	v := reflect.ValueOf(value)
 	if values := l.enum(); values != nil && !slices.Contains(values, v.String()) {
 		return fmt.Sprintf("%s is not one of %s", quote(v.String()), strings.Join(values, ", "))
 	}
@@ -102,46 +103,58 @@ func checkPathPrefix(prefix string) string {
 	return ""
 }
 
-// checkUpstream says what is wrong with a GOPROXY list: its first entry that is
-// wrong. Like for the go command, what follows off or direct does not matter.
-//
-// Source: cmd/go/internal/modfetch/proxy.go, proxyList and newProxyRepo.
-func checkUpstream(list string) string {
-	hidden := strings.FieldsFunc(redact(list), isListSeparator)
-	empty := true
-	for i, entry := range strings.FieldsFunc(list, isListSeparator) {
-		entry = strings.TrimSpace(entry)
-		switch entry {
-		case "":
-			continue
-		case "off", "direct":
-			return ""
-		}
-		empty = false
-		if text := checkUpstreamURL(entry); text != "" {
-			return fmt.Sprintf("entry %d, %s: %s", i+1, quote(strings.TrimSpace(hidden[i])), text)
+// checkUpstream says what is wrong with a list of upstreams: its first entry that is
+// wrong.
+func (c *Config) checkUpstream(list Secret) string {
+	// Redacted as a whole, since a password may hold a separator.
+	shown := ParseUpstreams(Secret(list.String()))
+	entries := ParseUpstreams(list)
+	for i, e := range entries {
+		if text := c.checkEntry(e); text != "" {
+			return fmt.Sprintf("entry %d, %s: %s", i+1, quote(shown[min(i, len(shown)-1)].Text.Reveal()), text)
 		}
 	}
-	if empty {
+	if len(entries) == 0 {
 		return `the list names no upstream; name one, for instance https://proxy.example.com, or write "off" to serve only what is stored`
 	}
 	return ""
 }
 
+func (c *Config) checkEntry(e Entry) string {
+	text := e.Text.Reveal()
+	switch {
+	case text == "off" || text == "direct":
+		return ""
+	case e.Name != "":
+		return c.checkExists(e.Name)
+	case !strings.ContainsAny(text, ".:/"):
+		return `neither a URL, nor a name of upstreams or groups, nor "off" or "direct"`
+	default:
+		return checkUpstreamURL(text)
+	}
+}
+
+// withScheme adds https:// to what looks like a host, as the go command does.
+//
+// Source: cmd/go/internal/modfetch/proxy.go, newProxyRepo.
+func withScheme(text string) string {
+	if strings.ContainsAny(text, ".:/") && !strings.Contains(text, ":/") && !filepath.IsAbs(text) && !path.IsAbs(text) {
+		return "https://" + text
+	}
+	return text
+}
+
 // checkUpstreamURL says what is wrong with the URL of an upstream. It cites nothing
 // of it, for any part may be a piece of a password.
 func checkUpstreamURL(text string) string {
-	if strings.ContainsAny(text, ".:/") && !strings.Contains(text, ":/") && !filepath.IsAbs(text) && !path.IsAbs(text) {
-		text = "https://" + text
-	}
-	u, err := url.Parse(text)
+	u, err := url.Parse(withScheme(text))
 	switch {
 	case err != nil:
 		return `not a URL; in a user name or password write "@", ":", "/", "," and "|" as %40, %3A, %2F, %2C and %7C`
 	case u.Scheme == "" && path.IsAbs(text):
 		return "not a URL; write a folder as file:// and its path"
 	case u.Scheme == "":
-		return `not a URL, nor "off" or "direct"`
+		return "not a URL; write for instance https://proxy.example.com"
 	case u.Scheme == "file" && *u != (url.URL{Scheme: u.Scheme, Path: u.Path, RawPath: u.RawPath}):
 		return "a file URL holds nothing but a path, as in file:///srv/modules"
 	case u.Scheme == "file":
@@ -208,10 +221,16 @@ func checkSumdbName(vkey, shown string) string {
 	return ""
 }
 
+// maxItems bounds how many wrong items of one list are told of.
+const maxItems = 20
+
 func checkPatterns(key string, patterns Patterns) []problem {
 	var problems []problem
 	shown := strings.Split(redact(patterns.String()), ",")
 	for i, p := range patterns {
+		if len(problems) == maxItems {
+			break
+		}
 		if _, err := path.Match(p, ""); err != nil {
 			problems = append(problems, problem{key, i, quote(shown[i]) + ` is not a glob pattern; write for instance "*.corp.example.com" or "github.com/org/*"`})
 		} else if strings.Contains(p, "://") || strings.HasPrefix(p, "/") || strings.ContainsAny(p, " \t\r\n") {

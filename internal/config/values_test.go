@@ -104,7 +104,7 @@ func TestUpstreamListsAreThoseOfTheGoCommand(t *testing.T) {
 		"": false, ",": false, " | ,": false, "nonsense": false, "noproxy": false, "/srv/modules": false, "ftp://a.example.com": false, "https://": false,
 		"https:///x": false, "file://host/srv": false, "file:///x?y": false, "https:/a.example.com": false, "https://a.example.com:x": false, "nonsense,off": false, "http://a b": false,
 	} {
-		if text := checkUpstream(list); (text == "") != good {
+		if text := new(Config).checkUpstream(Secret(list)); (text == "") != good {
 			t.Errorf("%q: %q", list, text)
 		}
 	}
