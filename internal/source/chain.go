@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/goweir/weir/internal/artifact"
@@ -43,6 +44,11 @@ func Direct() Link {
 // the last one that is trouble, before the last ErrNotFound. ErrIntegrity
 // outranks them all.
 //
+// A link that falls back on errors, and only such a one, costs less when it is
+// ill: while it is down it is passed over, as if it had failed, and asked when
+// nothing else has brought an answer; and while it is silent for longer than
+// its patience, the next one is asked as well, and the first good answer wins.
+//
 // A body that turns out to be bad is another matter: its Next asks the links
 // that are left, whatever they say about falling back, and then once more each
 // link that has not been asked twice and has not said ErrNotFound. What it
@@ -52,30 +58,54 @@ func Direct() Link {
 // A context that has ended ends the walk, with its cause.
 //
 // Source: cmd/go/internal/modfetch/proxy.go, TryProxies.
-func Chain(links ...Link) Source { return chain(slices.Clone(links)) }
+func Chain(links ...Link) Source { return &chain{links: slices.Clone(links)} }
 
-type chain []Link
+// Mirrors is a [Chain] of links that have the same artifacts, so that those
+// which are passed over are not asked for another opinion after ErrNotFound.
+func Mirrors(links ...Link) Source { return &chain{links: slices.Clone(links), alike: true} }
 
-func (c chain) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
-	if len(c) == 0 {
+type chain struct {
+	links []Link
+	alike bool // they have the same artifacts
+}
+
+// Fetch implements Source.
+func (c *chain) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+	if len(c.links) == 0 {
 		return nil, &artifact.Error{Class: artifact.ErrUnavailable, Reason: fmt.Sprintf("%s: there is no upstream to ask", n)}
 	}
-	w := &walk{links: c, name: n, states: make([]state, len(c))}
-	for i, link := range c {
-		b, err := w.try(ctx, i)
-		if err == nil {
-			return b, nil
-		}
-		w.note(rank(link, err), err)
-		if ctx.Err() != nil {
-			return nil, w.ended(ctx)
-		}
-		if !link.FallBackOnError && artifact.Class(err) != artifact.ErrNotFound {
-			break
+	w := &walk{links: c.links, name: n, states: make([]state, len(c.links))}
+	order, passedOver := c.order()
+	b := w.ask(ctx, order, w.failed)
+	if b == nil && len(passedOver) > 0 && (w.rank >= rankTrouble || !c.alike) {
+		b = w.ask(ctx, passedOver, w.failed)
+	}
+	return w.result(ctx, b)
+}
+
+// order returns the links in the order in which they are to be asked, and those
+// that are to be asked only when nothing else has helped.
+func (c *chain) order() (order, passedOver []int) {
+	up := -1 // the last that may have an answer
+	down := make([]bool, len(c.links))
+	for i, link := range c.links {
+		down[i] = link.FallBackOnError && link.isDown()
+		if !down[i] && !link.end {
+			up = i
 		}
 	}
-	return nil, w.err
+	order = make([]int, 0, len(c.links))
+	for i := range c.links {
+		if down[i] && (i < up || c.alike && up >= 0) {
+			passedOver = append(passedOver, i)
+			continue
+		}
+		order = append(order, i)
+	}
+	return order, passedOver
 }
+
+func (l *Link) isDown() bool { return l.Down != nil && l.Down() }
 
 // The ranks of errors: a chain returns the last one of the highest rank.
 const (
@@ -100,7 +130,7 @@ func rank(link Link, err error) int {
 
 // A walk is the way of one artifact along a chain.
 type walk struct {
-	links  chain
+	links  []Link
 	name   artifact.Name
 	states []state
 	rank   int
@@ -131,20 +161,83 @@ func (w *walk) ended(ctx context.Context) error {
 	return cause
 }
 
-// try asks the link at i.
-func (w *walk) try(ctx context.Context, i int) (*blob.Blob, error) {
-	link, s := w.links[i], &w.states[i]
-	s.tries++
-	b, err := link.Source.Fetch(ctx, w.name)
-	if err != nil {
-		class := artifact.Class(err)
-		s.absent = class == artifact.ErrNotFound
-		if class == nil {
-			err = fmt.Errorf("%s: %w", link.Name, err)
-		}
-		return nil, err
+// failed notes an error of the link at i and reports whether the walk goes on.
+func (w *walk) failed(i int, err error) bool {
+	w.note(rank(w.links[i], err), err)
+	return w.links[i].FallBackOnError || artifact.Class(err) == artifact.ErrNotFound
+}
+
+// ask asks the links in an order. It returns nil when none has the artifact.
+func (w *walk) ask(ctx context.Context, order []int, failed func(i int, err error) (goOn bool)) *blob.Blob {
+	relay := Relay[*blob.Blob]{
+		Ask: func(ctx context.Context, at int) (*blob.Blob, error) { return w.links[order[at]].fetch(ctx, w.name) },
+		Failed: func(at int, err error) bool {
+			s := &w.states[order[at]]
+			s.tries++
+			s.absent = artifact.Class(err) == artifact.ErrNotFound
+			return failed(order[at], err)
+		},
+		Patience: func(at int) Patience { return w.patience(order[at], order[at+1]) },
+		Discard:  func(b *blob.Blob) { b.Close() },
 	}
-	return w.withNext(b), nil
+	winner, b, release := relay.Run(ctx, len(order))
+	if winner < 0 {
+		return nil
+	}
+	w.states[order[winner]].tries++
+	mine := w.withNext(b)
+	bind(mine, release)
+	return mine
+}
+
+// patience is how long the silence of the link at i is borne when another one
+// comes after it.
+func (w *walk) patience(i, next int) Patience {
+	link := &w.links[i]
+	if !link.FallBackOnError || link.Patience == nil || w.links[next].end {
+		return Patience{}
+	}
+	return link.Patience(w.name)
+}
+
+// fetch asks the link.
+func (l *Link) fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+	b, err := l.Source.Fetch(ctx, n)
+	if err != nil && artifact.Class(err) == nil {
+		err = fmt.Errorf("%s: %w", l.Name, err)
+	}
+	return b, err
+}
+
+// bind has the Close of a blob release what its body depends on.
+func bind(b *blob.Blob, release context.CancelFunc) {
+	if b.Body == nil {
+		release()
+		return
+	}
+	b.Body = &boundBody{ReadCloser: b.Body, release: release}
+}
+
+type boundBody struct {
+	io.ReadCloser
+	release context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (b *boundBody) Close() error {
+	defer b.release()
+	return b.ReadCloser.Close()
+}
+
+// result is what a walk has come to.
+func (w *walk) result(ctx context.Context, b *blob.Blob) (*blob.Blob, error) {
+	switch {
+	case b != nil:
+		return b, nil
+	case ctx.Err() != nil:
+		return nil, w.ended(ctx)
+	}
+	return nil, w.err
 }
 
 // withNext returns b with a Next that first asks whoever brought it and then
@@ -174,28 +267,26 @@ func (w *walk) notice(cause error) {
 	w.bad = true
 }
 
-// next asks the links that have not been asked, and then those that may be
-// asked once more.
+// next asks the links that have not been asked, those that are down at last, and
+// then those that may be asked once more.
 func (w *walk) next(ctx context.Context) (*blob.Blob, error) {
-	for tries := range 2 {
-		for i, link := range w.links {
-			if w.states[i].tries != tries || w.states[i].absent {
-				continue
-			}
-			if ctx.Err() != nil {
-				return nil, w.ended(ctx)
-			}
-			b, err := w.try(ctx, i)
-			if err == nil {
-				return b, nil
-			}
-			if rank(link, err) == rankIntegrity {
-				w.notice(err)
-			}
+	var fresh, down, again []int
+	for i := range w.links {
+		switch s := w.states[i]; {
+		case s.absent || s.tries > 1:
+		case s.tries == 1:
+			again = append(again, i)
+		case w.links[i].isDown():
+			down = append(down, i)
+		default:
+			fresh = append(fresh, i)
 		}
 	}
-	if ctx.Err() != nil {
-		return nil, w.ended(ctx)
-	}
-	return nil, w.err
+	b := w.ask(ctx, slices.Concat(fresh, down, again), func(i int, err error) bool {
+		if rank(w.links[i], err) == rankIntegrity {
+			w.notice(err)
+		}
+		return true
+	})
+	return w.result(ctx, b)
 }
