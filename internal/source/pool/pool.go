@@ -1,12 +1,43 @@
 // Package pool remembers how upstreams fare and chooses among them.
+//
+// An [Upstream] is a Source around the client of one upstream. It counts each
+// fetch once, as a success or a failure, by how it ends: with an honest answer,
+// be it a body, "not found" or a refusal; or with trouble, which may show in the
+// error, in the body, in its check, or in what somebody else finds wrong with
+// it. What ends because the caller leaves counts as nothing. From that it knows
+// three things:
+//
+//   - whether the upstream is broken: after 5 failures in a row, or when half of
+//     at least 20 requests within 30 s have failed;
+//   - whether it is resting: until the time that its Retry-After names, but not
+//     for more than 5 minutes;
+//   - how long its answers take, and so how much silence is too much.
+//
+// Chains pass over an upstream that is broken or resting while another can be
+// asked, and ask another one as well while it is silent. A [Group] orders its
+// members by what is known of them.
+//
+// A broken upstream, and no other, is probed: the first time after 5 s, then
+// after twice the time as before up to a minute, always shortened at random by
+// up to a fifth. A probe is one request for one small artifact, the last .info,
+// .mod, version list or file of a checksum database that this upstream has
+// brought; failing that, the one that failed last, or its .info if that was a
+// zip. It reads and checks the whole answer within 10 s. It measures nothing
+// but whether the answer is honest: if so, the upstream is healthy. So is one
+// that was asked for want of a better one, if it brings something.
+//
+// It keeps nothing on disk, writes no log, and asks no upstream for anything
+// that nobody has asked it for, but for that .info.
 package pool
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -16,100 +47,104 @@ type Options struct {
 	Patience time.Duration // see SetPatience
 }
 
-// A Change is a change of state of one upstream.
-type Change struct {
-	Upstream string // its name
-	From, To State
-	Err      error // what led to it; nil when it is well again
-	At       time.Time
-}
-
-// A State is how an upstream fares.
-type State string
-
-// The states of an upstream.
-const (
-	Healthy State = "healthy"
-	Broken  State = "broken"  // it failed too often and is waiting for its next probe
-	Probing State = "probing" // it is broken and being asked for one small artifact
-	Resting State = "resting" // it has asked for a rest (Retry-After)
-)
-
 // A Pool is the memory of all upstreams of a server. It survives reloads of the
 // configuration. It is safe for concurrent use.
-type Pool struct{}
+type Pool struct {
+	changes  changes
+	patience atomic.Int64 // a time.Duration
+	hedges   *source.Budget
+
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	members map[string]*Upstream // by identity
+
+	gate  sync.Mutex // held to add to tasks, while ctx lives
+	tasks sync.WaitGroup
+}
+
+// The share of all requests that may be asked of a second upstream for the sake
+// of speed, in percent, and how many of them at once.
+const (
+	hedgePercent = 2
+	hedgeBurst   = 5
+)
 
 // New returns an empty Pool.
-func New(o Options) *Pool { return &Pool{} }
+func New(o Options) *Pool {
+	p := &Pool{hedges: source.NewBudget(hedgePercent, hedgeBurst), members: map[string]*Upstream{}}
+	p.changes.listener = o.OnChange
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.SetPatience(o.Patience)
+	return p
+}
 
-// Close ends all probes and waits for them.
-func (p *Pool) Close() error { return nil }
+// Close ends all background work and waits for it. Upstreams go on working, but
+// are not probed any more.
+func (p *Pool) Close() error {
+	p.gate.Lock()
+	p.cancel()
+	p.gate.Unlock()
+	p.tasks.Wait()
+	return nil
+}
 
-// SetPatience sets how long an upstream may be silent at most until another is
-// asked as well; zero: for ever.
-func (p *Pool) SetPatience(d time.Duration) {}
+// SetPatience sets how long an upstream may be silent at most until the next
+// one is asked as well; zero: as long as it likes.
+func (p *Pool) SetPatience(d time.Duration) { p.patience.Store(int64(d)) }
 
 // A Member is one upstream as the configuration describes it.
 type Member struct {
-	ID     string // URL and settings; never shown
+	ID     string // tells it from all others: URL and settings; never shown
 	Name   string // for people; without secrets
 	Source source.Source
 }
 
-// Upstream returns the upstream with this identity, with the memory it had,
-// which sends through m.Source from now on.
-func (p *Pool) Upstream(m Member) *Upstream { return &Upstream{name: m.Name, source: m.Source} }
+// Upstream returns the upstream with this identity, with the memory it had. It
+// sends through m.Source from now on, for all who hold it.
+func (p *Pool) Upstream(m Member) *Upstream {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u, ok := p.members[m.ID]
+	if !ok {
+		u = newUpstream(p)
+		p.members[m.ID] = u
+	}
+	u.member.Store(&m)
+	return u
+}
 
-// Keep forgets all upstreams but these.
-func (p *Pool) Keep(used []*Upstream) {}
+// Keep forgets all upstreams but these. Those forgotten go on working for who
+// still holds them, but are not probed any more.
+func (p *Pool) Keep(used []*Upstream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, u := range p.members {
+		if !slices.Contains(used, u) {
+			u.cancel()
+			delete(p.members, id)
+		}
+	}
+}
 
 // Status returns how all upstreams fare, by name.
-func (p *Pool) Status() []Status { return nil }
-
-// Status is how an upstream fares.
-type Status struct {
-	Name        string           `json:"name"`
-	State       State            `json:"state"`
-	Since       time.Time        `json:"since"`                // of the state
-	Latency     Latency          `json:"latency_ms"`           // until the first answer
-	ErrorRate   float64          `json:"error_rate"`           // 0 to 1, of late
-	Requests    int64            `json:"requests"`             // so far
-	Errors      map[string]int64 `json:"errors,omitempty"`     // so far, by class
-	LastError   string           `json:"last_error,omitempty"` // for people
-	LastErrorAt time.Time        `json:"last_error_at,omitzero"`
-	InFlight    int64            `json:"in_flight"`           // requests under way
-	NextProbe   time.Time        `json:"next_probe,omitzero"` // when it is broken
-	RestsUntil  time.Time        `json:"rests_until,omitzero"`
-	Hedges      int64            `json:"hedges"` // requests to others because of its silence
+func (p *Pool) Status() []Status {
+	p.mu.Lock()
+	all := make([]Status, 0, len(p.members))
+	for _, u := range p.members {
+		all = append(all, u.status())
+	}
+	p.mu.Unlock()
+	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
-// Latency are quantiles of the last minutes, in milliseconds; zero: unknown.
-type Latency struct {
-	P50 float64 `json:"p50"`
-	P95 float64 `json:"p95"`
-	P99 float64 `json:"p99"`
+// start runs a task of the Pool, unless it has been closed.
+func (p *Pool) start(task func()) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	if p.ctx.Err() == nil {
+		p.tasks.Go(task)
+	}
 }
-
-// An Upstream is a Source that remembers how it fares.
-type Upstream struct {
-	name   string
-	source source.Source
-}
-
-// Name is the name for people.
-func (u *Upstream) Name() string { return u.name }
-
-// Fetch implements source.Source.
-func (u *Upstream) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
-	return u.source.Fetch(ctx, n)
-}
-
-// Down reports whether the upstream is out of order.
-func (u *Upstream) Down() bool { return false }
-
-// Link is the upstream as a link of a chain.
-func (u *Upstream) Link(fallBack bool) source.Link {
-	return source.Link{Name: u.name, Source: u, FallBackOnError: fallBack, Down: u.Down, Patience: u.patience}
-}
-
-func (u *Upstream) patience(artifact.Name) source.Patience { return source.Patience{} }
