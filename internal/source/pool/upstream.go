@@ -124,10 +124,8 @@ func (u *Upstream) usual() float64 {
 	return u.latency.value(time.Now())
 }
 
-// measured notes a latency.
+// measured notes a latency; the lock is held.
 func (u *Upstream) measured(n artifact.Name, d time.Duration) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	now := time.Now()
 	u.latency.add(now, d.Seconds())
 	if n.Kind != artifact.Zip {
