@@ -43,22 +43,25 @@ var house = map[string]room{
 	"internal/store/mem":       {imports: []string{"internal/blob", "internal/store", otter}},
 	"internal/store/tier":      {imports: []string{"internal/blob", "internal/store", "internal/store/mem"}, tests: []string{"internal/store/disk"}},
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
+	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
+	"internal/prefetch":        {imports: []string{"internal/artifact", "internal/cache", xmod}, tests: []string{"internal/blob"}},
 
 	// Who is at the door, and who watches.
 	"internal/limit":     {},
+	"internal/admin":     {imports: []string{"internal/source/pool"}},
 	"internal/server":    {imports: []string{"internal/artifact", "internal/blob", "internal/cache"}},
 	"internal/telemetry": {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", "internal/store", prometheus}},
 
 	// What builds the house, and what people call.
 	"internal/config": {imports: []string{xmod, yaml}},
 	"internal/daemon": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/cache", "internal/config", "internal/limit", "internal/server",
-		"internal/source", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
+		"internal/admin", "internal/artifact", "internal/blob", "internal/cache", "internal/config", "internal/limit", "internal/prefetch", "internal/server",
+		"internal/source", "internal/source/pool", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
-	"internal/cli": {imports: []string{"internal/config", "internal/daemon", cobra, pflag}},
+	"internal/cli": {imports: []string{"internal/admin", "internal/artifact", "internal/config", "internal/daemon", "internal/source/pool", cobra, pflag}},
 
 	// Tests only.
 	"internal/archtest":          {testOnly: true},

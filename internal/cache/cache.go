@@ -36,19 +36,25 @@ import (
 	"github.com/goweir/weir/internal/store"
 )
 
-// Options are the bounds of a Cache. All must be set, but for OnEvent.
-type Options struct {
-	StreamAbove  int64         // zips larger than this are streamed while they arrive, in bytes
+// Times are how long answers are good for.
+type Times struct {
 	Fresh        time.Duration // how long a mutable artifact is current
 	NotFound     time.Duration // how long the absence of a file is believed
 	ListNotFound time.Duration // how long the absence of a list or @latest is believed
 	Stale        time.Duration // how old a stale answer may be; 0: any age
-	Offline      bool          // there is no source: lists and @latest name what is complete in the store
-	MaxFills     int           // fetches at one time
-	MaxWaiting   int           // fetches that may wait for their turn; more are refused
-	FillTimeout  time.Duration // the longest a fetch may take as a whole
-	Fallback     blob.Files    // temporary files for when the store lends none
-	OnEvent      func(Event)   // called after each fill and store failure; must be quick
+}
+
+// Options are the bounds of a Cache. All must be set, but for TimesOf and OnEvent.
+type Options struct {
+	Times                                  // of all modules but those that TimesOf knows
+	TimesOf     func(module string) *Times // nil: there are no others
+	StreamAbove int64                      // zips larger than this are streamed while they arrive, in bytes
+	Offline     bool                       // there is no source: lists and @latest name what is complete in the store
+	MaxFills    int                        // fetches at one time
+	MaxWaiting  int                        // fetches that may wait for their turn; more are refused
+	FillTimeout time.Duration              // the longest a fetch may take as a whole
+	Fallback    blob.Files                 // temporary files for when the store lends none
+	OnEvent     func(Event)                // called after each fill and store failure; must be quick
 }
 
 // Cache is a read-through cache. It is safe for concurrent use.
@@ -111,6 +117,17 @@ func (c *Cache) Reconfigure(src source.Source, o Options) {
 
 func (c *Cache) options() *Options { return c.limits.Load() }
 
+// times are how long answers for an artifact are good for.
+func (c *Cache) times(n artifact.Name) *Times {
+	o := c.options()
+	if o.TimesOf != nil {
+		if t := o.TimesOf(n.Module); t != nil {
+			return t
+		}
+	}
+	return &o.Times
+}
+
 // Close ends the fetches under way and waits for them.
 func (c *Cache) Close() error {
 	c.mu.Lock()
@@ -165,7 +182,9 @@ type Answer struct {
 // Request is what a client wants of the cache.
 type Request struct {
 	Name       artifact.Name
-	StoredOnly bool // answer from the store, ask no source
+	StoredOnly bool   // answer from the store, ask no source
+	Ahead      bool   // nobody waits for it yet: refused while the sources are busy
+	Client     string // who asks, as far as it can be told; the cache itself does not care
 }
 
 // Open answers a request. Errors have a class of package artifact. ctx bounds
@@ -208,12 +227,7 @@ func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
 	if err := c.absent(key); err != nil {
 		return Answer{}, err
 	}
-	f, err := c.board(r.Name, key)
-	if err != nil {
-		return Answer{}, err
-	}
-	c.foresee(ctx, r.Name)
-	return c.await(ctx, f)
+	return c.join(ctx, r, key)
 }
 
 func notStored(n artifact.Name) error {
@@ -245,10 +259,10 @@ func (c *Cache) remember(n artifact.Name, key string, err error) {
 	if artifact.Class(err) != artifact.ErrNotFound {
 		return
 	}
-	o := c.options()
-	ttl := o.NotFound
+	times := c.times(n)
+	ttl := times.NotFound
 	if n.Kind == artifact.List || n.Kind == artifact.Latest {
-		ttl = o.ListNotFound
+		ttl = times.ListNotFound
 	}
 	if ttl > 0 {
 		c.missing.Set(key, missing{err: err, until: time.Now().Add(ttl)})

@@ -37,7 +37,7 @@ type world struct {
 func newWorld(t *testing.T, change ...func(*cache.Options)) *world {
 	w := &world{t: t, store: &testStore{entries: map[string]*blob.Blob{}}, source: &testSource{answers: map[string]answer{}, asked: map[string]int{}}}
 	o := cache.Options{
-		StreamAbove: 256 << 10, Fresh: time.Minute, NotFound: 10 * time.Second, ListNotFound: time.Minute,
+		StreamAbove: 256 << 10, Times: cache.Times{Fresh: time.Minute, NotFound: 10 * time.Second, ListNotFound: time.Minute},
 		MaxFills: 8, MaxWaiting: 8, FillTimeout: time.Minute, Fallback: temp{t.TempDir()},
 		OnEvent: func(e cache.Event) {
 			w.mu.Lock()
@@ -341,22 +341,28 @@ func TestAHerdIsOneFetchAndTheLeaderMayLeave(t *testing.T) {
 	})
 }
 
-func TestWhatIsAskedNextIsFetchedMeanwhile(t *testing.T) {
+func TestWhatNobodyWaitsForLeavesRoomForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		for _, path := range []string{info1, "a.b/c/@v/v1.1.0.info", mod1, "a.b/c/@v/v1.1.0.mod", "a.b/c/@v/v1.1.0.zip"} {
-			w.source.set(path, answer{body: infoOf(strings.TrimSuffix(strings.TrimPrefix(path, "a.b/c/@v/"), ".info"))})
+		w := newWorld(t, func(o *cache.Options) { o.MaxFills = 4 })
+		stuck := make(chan struct{})
+		ahead := func(path string) error {
+			w.source.set(path, answer{body: "module a.b/c\n", hold: stuck})
+			n, _ := artifact.Parse(path)
+			_, err := w.cache.Open(t.Context(), cache.Request{Name: n, Ahead: true})
+			return err
 		}
-		w.get(info1)
-		synctest.Wait()
-		w.want(w.get(mod1)[:3], "hit")
-		w.get("a.b/c/@v/v1.1.0.mod") // as a build does that goes on with "go mod download"
-		w.get("a.b/c/@v/v1.1.0.info")
-		synctest.Wait()
-		w.want(w.get("a.b/c/@v/v1.1.0.zip")[:3], "hit")
-		if n := w.source.count(zip1); n != 0 {
-			t.Error("a zip was fetched that nobody may want")
+		var waiting sync.WaitGroup
+		for i := range 2 {
+			waiting.Go(func() { ahead(fmt.Sprintf("a.b/c/@v/v1.%d.0.mod", i)) })
 		}
+		synctest.Wait()
+		if err := ahead("a.b/c/@v/v1.2.0.mod"); !errors.Is(err, artifact.ErrTooMany) {
+			t.Errorf("the third fetch ahead of four slots: %v", err)
+		}
+		w.source.set(info1, answer{body: infoOf("v1.0.0")})
+		w.want(w.get(info1), "miss "+infoOf("v1.0.0"))
+		close(stuck)
+		waiting.Wait()
 		w.cache.Close()
 	})
 }
@@ -631,6 +637,64 @@ func TestStaleAnswersHaveABoundWhereOneIsSet(t *testing.T) {
 	})
 }
 
+func TestModulesMayHaveTimesOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		own := &cache.Times{Fresh: time.Hour, NotFound: time.Hour, Stale: time.Minute}
+		w := newWorld(t, func(o *cache.Options) {
+			o.TimesOf = func(module string) *cache.Times {
+				if module == "a.b/c" {
+					return own
+				}
+				return nil
+			}
+		})
+		w.source.set(branch, answer{body: infoOf("v1.0.0")})
+		w.get(branch)
+		w.want(w.get(info1), "error 404")
+		time.Sleep(29 * time.Minute)
+		w.want(w.get(branch), "hit "+infoOf("v1.0.0"))
+		w.want(w.get(info1), "error 404")
+		if n := w.source.count(info1) + w.source.count(branch); n != 2 {
+			t.Errorf("the source was asked %d times", n)
+		}
+		w.source.set(branch, answer{err: down})
+		time.Sleep(time.Hour)
+		w.want(w.get(branch), "error 504")
+		w.cache.Close()
+	})
+}
+
+// Who asks for what a silent source was asked for long ago is not held up by it.
+func TestANewRequestDoesNotInheritAHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		hang := make(chan struct{})
+		w.source.set(info1, answer{body: infoOf("v1.0.0"), hold: hang})
+		var first sync.WaitGroup
+		first.Go(func() { w.want(w.get(info1), "miss "+infoOf("v1.0.0")) })
+		time.Sleep(5 * time.Second)
+		first.Go(func() { w.want(w.get(info1), "miss "+infoOf("v1.0.0")) })
+		synctest.Wait()
+		if n := w.source.count(info1); n != 1 {
+			t.Errorf("the source was asked %d times within a few seconds", n)
+		}
+		time.Sleep(10 * time.Second)
+		w.source.set(info1, answer{body: infoOf("v1.0.0")})
+		begun := time.Now()
+		w.want(w.get(info1), "miss "+infoOf("v1.0.0"))
+		if time.Since(begun) > 0 {
+			t.Errorf("it took %v", time.Since(begun))
+		}
+		close(hang)
+		first.Wait()
+		w.settled()
+		if n := w.cache.Load().Flights; n != 0 {
+			t.Errorf("%d flights are left", n)
+		}
+		w.cache.Close()
+	})
+}
+
 func TestF17NotFoundIsNeverBelievedAgainstWhatIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -656,7 +720,7 @@ func TestMutableAnswersOutliveTheProcess(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.source.set(list, answer{err: down})
 		second := &world{t: t, store: w.store, source: w.source}
-		second.cache = cache.New(w.store, w.source, cache.Options{Fresh: time.Minute, MaxFills: 1, FillTimeout: time.Minute})
+		second.cache = cache.New(w.store, w.source, cache.Options{Times: cache.Times{Fresh: time.Minute}, MaxFills: 1, FillTimeout: time.Minute})
 		defer second.cache.Close()
 		a, err := second.open(list)
 		second.want(text(a, err), "stale v1.0.0\n")

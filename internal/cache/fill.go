@@ -25,6 +25,7 @@ func (c *Cache) fill(ctx context.Context, f *flight) (stored bool, err error) {
 	}
 	files := c.files()
 	b, err := f.fetch(ctx)
+	f.heard.Store(true)
 	for err == nil {
 		err = c.receive(ctx, f, b, files)
 		b.Close()

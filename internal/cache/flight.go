@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
@@ -18,6 +19,7 @@ type flight struct {
 	fetch fetch // where the body comes from
 	wary  bool  // a body was streamed and wrong: nothing leaves any more before it is checked
 
+	heard atomic.Bool   // a source has answered, with whatever
 	ready chan struct{} // closed when callers can be answered: by a stream, a result or an error
 	once  sync.Once
 
@@ -53,16 +55,11 @@ func (f *flight) announced() bool {
 
 // join waits for the one flight that fetches an artifact and begins it if there
 // is none.
-func (c *Cache) join(ctx context.Context, n artifact.Name, key string) (Answer, error) {
-	f, err := c.board(n, key)
+func (c *Cache) join(ctx context.Context, r Request, key string) (Answer, error) {
+	f, err := c.board(r, key)
 	if err != nil {
 		return Answer{}, err
 	}
-	return c.await(ctx, f)
-}
-
-// await waits for a flight that the caller has boarded.
-func (c *Cache) await(ctx context.Context, f *flight) (Answer, error) {
 	defer c.leave(f)
 	select {
 	case <-f.ready:
@@ -84,26 +81,43 @@ func (f *flight) answer(ctx context.Context) (Answer, error) {
 }
 
 // board returns the flight for key, on which the caller is counted as a user.
-func (c *Cache) board(n artifact.Name, key string) (*flight, error) {
+func (c *Cache) board(r Request, key string) (*flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, ok := c.flights[key]; ok {
+	if f, ok := c.flights[key]; ok && !f.silent() {
 		f.users++
 		return f, nil
 	}
 	if c.closed {
 		return nil, &artifact.Error{Class: artifact.ErrUnavailable, Reason: "the server is shutting down", RetryAfter: 5 * time.Second}
 	}
-	if o := c.options(); len(c.flights) >= o.MaxFills+o.MaxWaiting {
+	if len(c.flights) >= c.room(r) {
 		return nil, &artifact.Error{
 			Class: artifact.ErrTooMany, RetryAfter: time.Second,
 			Reason: "too many artifacts are being fetched at this moment",
 			Hint:   "what is stored is still served; try again in a moment",
 		}
 	}
-	f := c.depart(&flight{name: n, key: key, fetch: c.fromSource(n)})
+	f := c.depart(&flight{name: r.Name, key: key, fetch: c.fromSource(r.Name)})
 	f.users++
 	return f, nil
+}
+
+// maxSilence is how long a source may be silent before those who come later do not
+// wait for the same answer any more, but begin a flight of their own.
+const maxSilence = 10 * time.Second
+
+// silent reports whether a flight has asked long ago and heard nothing.
+func (f *flight) silent() bool { return !f.heard.Load() && time.Since(f.begun) > maxSilence }
+
+// room is how many flights there may be for a request to begin another one. What
+// nobody waits for leaves half of the slots to what somebody does.
+func (c *Cache) room(r Request) int {
+	o := c.options()
+	if r.Ahead {
+		return o.MaxFills / 2
+	}
+	return o.MaxFills + o.MaxWaiting
 }
 
 // fromSource is the fetch of an artifact from the source.
@@ -172,7 +186,9 @@ func (c *Cache) land(f *flight, stored bool, err error) {
 func (c *Cache) clear(f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.flights, f.key)
+	if c.flights[f.key] == f { // and no other has taken its place
+		delete(c.flights, f.key)
+	}
 	if f.rest != nil && !c.closed {
 		c.depart(&flight{name: f.name, key: f.key, fetch: f.rest, wary: true})
 	}

@@ -36,8 +36,7 @@ func (e *entry) age() time.Duration {
 }
 
 func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
-	o := c.options()
-	if o.Offline && (r.Name.Kind == artifact.List || r.Name.Kind == artifact.Latest) {
+	if c.options().Offline && (r.Name.Kind == artifact.List || r.Name.Kind == artifact.Latest) {
 		return c.openStored(ctx, r.Name, nil)
 	}
 	key := r.Name.Key()
@@ -45,45 +44,46 @@ func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
 	if r.StoredOnly {
 		return c.openStored(ctx, r.Name, e)
 	}
-	if e != nil && c.current(e, o) {
-		if e.age() > o.Fresh/2 && time.Now().After(e.rest) {
+	times := c.times(r.Name)
+	if e != nil && e.current(times) {
+		if e.age() > times.Fresh/2 && time.Now().After(e.rest) {
 			c.refresh(r.Name, key)
 		}
-		return e.answer(Hit, o), nil
+		return e.answer(Hit, times), nil
 	}
-	usable := e != nil && (o.Stale == 0 || e.age() <= o.Stale)
+	usable := e != nil && (times.Stale == 0 || e.age() <= times.Stale)
 	if usable && time.Now().Before(e.rest) {
-		return e.answer(Stale, o), nil
+		return e.answer(Stale, times), nil
 	}
 	if e == nil {
 		if err := c.absent(key); err != nil {
 			return Answer{}, err
 		}
 	}
-	return c.ask(ctx, r.Name, key, e, usable)
+	return c.ask(ctx, r, key, e, usable)
 }
 
 // ask waits for a source's word, for a short while only where there is an old
 // answer to fall back on.
-func (c *Cache) ask(ctx context.Context, n artifact.Name, key string, e *entry, usable bool) (Answer, error) {
+func (c *Cache) ask(ctx context.Context, r Request, key string, e *entry, usable bool) (Answer, error) {
 	waiting := ctx
 	if usable {
 		var cancel context.CancelFunc
 		waiting, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	a, err := c.join(waiting, n, key)
+	a, err := c.join(waiting, r, key)
 	switch {
 	case err == nil:
-		a.Fresh = c.options().Fresh
+		a.Fresh = c.times(r.Name).Fresh
 		return a, nil
 	case ctx.Err() != nil:
 		return Answer{}, context.Cause(ctx)
 	case usable:
 		c.pause(key)
-		return e.answer(Stale, c.options()), nil
+		return e.answer(Stale, c.times(r.Name)), nil
 	}
-	if b, localErr := c.local(ctx, n); localErr == nil {
+	if b, localErr := c.local(ctx, r.Name); localErr == nil {
 		return Answer{Blob: b, Result: Stale}, nil
 	}
 	return Answer{}, err
@@ -92,7 +92,7 @@ func (c *Cache) ask(ctx context.Context, n artifact.Name, key string, e *entry, 
 // openStored answers from what is held, however old it is.
 func (c *Cache) openStored(ctx context.Context, n artifact.Name, e *entry) (Answer, error) {
 	if e != nil {
-		return e.answer(Hit, c.options()), nil
+		return e.answer(Hit, c.times(n)), nil
 	}
 	b, err := c.local(ctx, n)
 	if err != nil {
@@ -101,15 +101,15 @@ func (c *Cache) openStored(ctx context.Context, n artifact.Name, e *entry) (Answ
 	return Answer{Blob: b, Result: Hit}, nil
 }
 
-func (e *entry) answer(res Result, o *Options) Answer {
+func (e *entry) answer(res Result, t *Times) Answer {
 	age := e.age()
-	return Answer{Blob: e.blob, Result: res, Age: age, Fresh: max(o.Fresh-age, 0)}
+	return Answer{Blob: e.blob, Result: res, Age: age, Fresh: max(t.Fresh-age, 0)}
 }
 
 // current reports whether an entry may be given out without asking anybody. A
 // clock that was set back makes an entry old, not new.
-func (c *Cache) current(e *entry, o *Options) bool {
-	return !e.fetched.IsZero() && !e.fetched.After(time.Now()) && e.age() < o.Fresh
+func (e *entry) current(t *Times) bool {
+	return !e.fetched.IsZero() && !e.fetched.After(time.Now()) && e.age() < t.Fresh
 }
 
 // held returns what is known of a mutable artifact, from memory or the store,
@@ -146,7 +146,7 @@ func (c *Cache) load(ctx context.Context, n artifact.Name, key string) *entry {
 
 // refresh begins a fetch that nobody waits for. Under pressure there is none.
 func (c *Cache) refresh(n artifact.Name, key string) {
-	if f, err := c.board(n, key); err == nil {
+	if f, err := c.board(Request{Name: n, Ahead: true}, key); err == nil {
 		c.leave(f)
 	}
 }

@@ -19,13 +19,18 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/goweir/weir/internal/admin"
+	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/cache"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/limit"
+	"github.com/goweir/weir/internal/prefetch"
 	"github.com/goweir/weir/internal/server"
+	"github.com/goweir/weir/internal/source/pool"
 	"github.com/goweir/weir/internal/store"
 	"github.com/goweir/weir/internal/store/disk"
 	"github.com/goweir/weir/internal/store/mem"
@@ -67,13 +72,16 @@ type daemon struct {
 	log     *slog.Logger
 	metrics *telemetry.Metrics
 
-	disk  *disk.Store
-	store store.Store // of all artifacts: the disk, and small ones in memory
-	cache *cache.Cache
-	graph atomic.Pointer[graph]
-	cfg   atomic.Pointer[config.Config]
+	disk     *disk.Store
+	store    store.Store // of all artifacts: the disk, and small ones in memory
+	cache    *cache.Cache
+	prefetch *prefetch.Prefetcher
+	pool     *pool.Pool
+	graph    atomic.Pointer[graph]
+	cfg      atomic.Pointer[config.Config]
 
-	draining atomic.Bool
+	draining     atomic.Bool
+	keepsNothing atomic.Bool // the store takes nothing new at the moment
 }
 
 // tuneMemory trades a few megabytes for fewer garbage collections: the live heap
@@ -117,12 +125,19 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, reload <-chan os.S
 	d.log.Info("weir is ready", "version", d.version, "url", "http://"+inner.Addr().String()+cfg.PathPrefix,
 		"data", cfg.Data, "upstream", d.graph.Load().upstream, "sumdb", d.graph.Load().sumdb)
 
+	files := newWatcher(cfg.Files())
+	look := time.NewTicker(watchEvery)
+	defer look.Stop()
 	for {
 		select {
 		case err := <-served:
 			return fmt.Errorf("serving: %w", err)
 		case <-reload:
 			d.reload(ctx)
+		case <-look.C:
+			if cfg := d.cfg.Load(); cfg.Reload.Watch && files.changed(cfg.Files()) {
+				d.reload(ctx)
+			}
 		case <-ctx.Done():
 			return d.drain(srv)
 		}
@@ -139,20 +154,36 @@ func (d *daemon) open(cfg *config.Config) error {
 	if cfg.Store.Memory > 0 {
 		d.store = tier.New(mem.New(int64(cfg.Store.Memory)), d.disk, tierOptions)
 	}
+	d.pool = pool.New(pool.Options{OnChange: d.upstreamChanged, Patience: time.Duration(cfg.Fetch.Patience)})
 	g, err := d.build(cfg)
 	if err != nil {
-		return errors.Join(err, d.disk.Close())
+		return errors.Join(err, d.pool.Close(), d.disk.Close())
 	}
 	d.cfg.Store(cfg)
 	d.graph.Store(g)
 	d.cache = cache.New(d.store, g.source, d.cacheOptions(cfg, g))
+	d.prefetch = prefetch.New(d.cache, d.prefetchOptions(cfg, g))
 	g.start()
 	return nil
+}
+
+// upstreamChanged tells when an upstream turns out to be out of order, and when it
+// is well again.
+func (d *daemon) upstreamChanged(c pool.Change) {
+	d.metrics.UpstreamChanged(c.Upstream, string(c.To))
+	attrs := []slog.Attr{slog.String("upstream", c.Upstream), slog.String("from", string(c.From)), slog.String("to", string(c.To))}
+	level := slog.LevelInfo
+	if c.Err != nil {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.String("error", artifact.Clean(c.Err.Error(), 1000)))
+	}
+	d.log.LogAttrs(context.Background(), level, "upstream", attrs...)
 }
 
 // storeChanged tells when the store stops keeping what is new, and when it does
 // so again.
 func (d *daemon) storeChanged(err error) {
+	d.keepsNothing.Store(err != nil)
 	if err == nil {
 		d.log.Info("the store keeps what is new again")
 		return
@@ -161,8 +192,10 @@ func (d *daemon) storeChanged(err error) {
 }
 
 func (d *daemon) close() {
+	d.prefetch.Close()
 	d.cache.Close()
 	d.graph.Load().stop()
+	d.pool.Close()
 	if err := d.disk.Close(); err != nil {
 		d.log.Error("closing the store", "error", err)
 	}
@@ -171,8 +204,37 @@ func (d *daemon) close() {
 func (d *daemon) watch(l *limit.Listener) {
 	d.metrics.Gauge("weir_connections", "Open connections of clients.", func() float64 { return float64(l.Open()) })
 	d.metrics.Gauge("weir_connections_refused", "Connections refused since the start, because of a limit.", func() float64 { return float64(l.Refused()) })
+	d.watchUpstreams()
 	d.metrics.Gauge("weir_fills", "Artifacts being fetched.", func() float64 { return float64(d.cache.Load().Fills) })
 	d.metrics.Gauge("weir_flights", "Artifacts being fetched or waiting for their turn.", func() float64 { return float64(d.cache.Load().Flights) })
+}
+
+// watchUpstreams shows how upstreams fare and what fetching ahead is good for.
+func (d *daemon) watchUpstreams() {
+	status := func(value func(pool.Status) float64) func(func(float64, ...string)) {
+		return func(emit func(float64, ...string)) {
+			for _, s := range d.pool.Status() {
+				emit(value(s), s.Name)
+			}
+		}
+	}
+	label := []string{"upstream"}
+	d.metrics.Table("weir_upstream_up", "1 unless an upstream is out of order or has asked for a rest.", label, status(func(s pool.Status) float64 {
+		if s.State == pool.Healthy {
+			return 1
+		}
+		return 0
+	}))
+	d.metrics.Table("weir_upstream_error_rate", "Share of the requests to an upstream that failed of late, from 0 to 1.", label, status(func(s pool.Status) float64 { return s.ErrorRate }))
+	d.metrics.Table("weir_upstream_in_flight", "Requests to an upstream under way.", label, status(func(s pool.Status) float64 { return float64(s.InFlight) }))
+	d.metrics.Table("weir_upstream_hedges_total", "Requests to others because an upstream was silent.", label, status(func(s pool.Status) float64 { return float64(s.Hedges) }))
+	d.metrics.Table("weir_prefetch_total", "Artifacts fetched ahead, by the ground for it and what became of them.", []string{"ground", "outcome"}, func(emit func(float64, ...string)) {
+		for _, s := range d.prefetch.Stats() {
+			emit(float64(s.Fetched), s.Ground, "fetched")
+			emit(float64(s.Used), s.Ground, "used")
+			emit(float64(s.Wasted), s.Ground, "wasted")
+		}
+	})
 }
 
 // reload reads the configuration again and puts it in force, as far as a running
@@ -195,9 +257,12 @@ func (d *daemon) reload(ctx context.Context) {
 	}
 	d.level.Set(level(cfg))
 	d.cfg.Store(cfg)
+	d.pool.SetPatience(time.Duration(cfg.Fetch.Patience))
 	d.cache.Reconfigure(g.source, d.cacheOptions(cfg, g))
+	d.prefetch.Reconfigure(d.prefetchOptions(cfg, g))
 	g.start()
 	d.graph.Swap(g).stop()
+	d.pool.Keep(g.upstreams)
 	d.log.Info("the configuration has been reloaded", "upstream", g.upstream, "sumdb", g.sumdb)
 }
 
@@ -240,7 +305,7 @@ func (d *daemon) httpServer(cfg *config.Config) *http.Server {
 // handler sends the paths of operation to their handlers and all others to the
 // protocol.
 func (d *daemon) handler(cfg *config.Config) http.Handler {
-	protocol := server.New(d.cache, server.Options{PathPrefix: cfg.PathPrefix, OnDone: d.done})
+	protocol := server.New(d.prefetch, server.Options{PathPrefix: cfg.PathPrefix, OnDone: d.done})
 	operation := map[string]http.Handler{
 		"/livez":    http.HandlerFunc(live),
 		"/startupz": http.HandlerFunc(live), // nothing listens before the start is through
@@ -249,12 +314,17 @@ func (d *daemon) handler(cfg *config.Config) http.Handler {
 		"/metrics":  d.metrics.Handler(),
 		"/":         http.HandlerFunc(d.welcome),
 	}
+	api := admin.New(admin.Options{Upstreams: d.pool.Status})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, ok := operation[r.URL.Path]; ok {
+		h, ok := operation[r.URL.Path]
+		switch {
+		case ok:
 			h.ServeHTTP(w, r)
-			return
+		case strings.HasPrefix(r.URL.Path, admin.Prefix):
+			api.ServeHTTP(w, r)
+		default:
+			protocol.ServeHTTP(w, r)
 		}
-		protocol.ServeHTTP(w, r)
 	})
 }
 

@@ -86,6 +86,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, r, &out)
 }
 
+// client is the address that a request comes from, without the port.
+func client(r *http.Request) string {
+	if i := strings.LastIndexByte(r.RemoteAddr, ':'); i >= 0 {
+		return r.RemoteAddr[:i]
+	}
+	return r.RemoteAddr
+}
+
 // contain keeps a panic to its request. It reports whether the connection must
 // be cut, since an answer has begun that will not be whole.
 func contain(w http.ResponseWriter, r *http.Request, out *Outcome, p any) (cut bool) {
@@ -121,7 +129,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, out *Outcome) {
 	}
 	out.Kind = n.Kind
 	stored := storedOnly(r)
-	a, err := s.cache.Open(r.Context(), cache.Request{Name: n, StoredOnly: stored})
+	a, err := s.cache.Open(r.Context(), cache.Request{Name: n, StoredOnly: stored, Client: client(r)})
 	if err != nil {
 		if stored {
 			w.Header()["Cache-Control"] = noStore

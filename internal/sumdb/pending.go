@@ -28,12 +28,13 @@ func (d *Database) postpone(ctx context.Context, n artifact.Name) error {
 	if _, err := d.o.Store.Put(ctx, d.pending()+n.Key(), bytes.NewReader(note), store.PutOptions{}); err != nil {
 		return d.unreachable(fmt.Errorf("and that %s is to be proven later cannot be noted: %w", n, err))
 	}
+	d.postponed.Store(true)
 	return nil
 }
 
 // nudge lets Run have a look soon.
 func (d *Database) nudge() {
-	if !d.o.WhenAvailable {
+	if !d.postponed.Load() {
 		return
 	}
 	select {

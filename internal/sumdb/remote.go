@@ -1,6 +1,7 @@
 package sumdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/source"
 )
 
 // remote is a Remote and whether it mirrors the database.
@@ -72,28 +74,63 @@ func (r *remote) read(ctx context.Context, n artifact.Name) ([]byte, error) {
 	return b.ReadAll(n.Kind.MaxSize())
 }
 
-// ask asks the remotes from the one that answered last on, until one answers,
-// with the artifact or with "not found". When none does, the error has the class
-// ErrUnavailable.
+// A page is what a remote says: an artifact, or that there is none.
+type page struct {
+	data   []byte
+	absent error
+}
+
+// ask asks the remotes until one answers, with the artifact or with "not found".
+// When none does, the error has the class ErrUnavailable.
 func (d *Database) ask(ctx context.Context, n artifact.Name) ([]byte, error) {
-	first := d.preferred()
+	order := d.order()
 	var trouble error
+	relay := source.Relay[page]{
+		Ask: func(ctx context.Context, i int) (page, error) {
+			data, err := d.remotes[order[i]].read(ctx, n)
+			if artifact.Class(err) == artifact.ErrNotFound {
+				return page{absent: err}, nil
+			}
+			return page{data: data}, err
+		},
+		Failed: func(_ int, err error) bool {
+			if trouble == nil || !errors.Is(err, errNoMirror) {
+				trouble = err
+			}
+			return true
+		},
+		Patience: func(i int) source.Patience {
+			if r := d.remotes[order[i]]; r.Patience != nil {
+				return r.Patience(n)
+			}
+			return source.Patience{}
+		},
+	}
+	i, answer, release := relay.Run(ctx, len(order))
+	release()
+	if i < 0 {
+		return nil, d.unreachable(cmp.Or(ctx.Err(), trouble))
+	}
+	d.prefer(order[i])
+	return answer.data, answer.absent
+}
+
+// order is that in which remotes are asked: from the one that answered last on,
+// those that are known to be out of order last.
+func (d *Database) order() []int {
+	d.mu.Lock()
+	first := d.last
+	d.mu.Unlock()
+	var well, down []int
 	for i := range d.remotes {
 		at := (first + i) % len(d.remotes)
-		data, err := d.remotes[at].read(ctx, n)
-		if err == nil || artifact.Class(err) == artifact.ErrNotFound {
-			d.prefer(at)
-			return data, err
-		}
-		if ctx.Err() != nil {
-			trouble = ctx.Err()
-			break
-		}
-		if trouble == nil || !errors.Is(err, errNoMirror) {
-			trouble = err
+		if r := d.remotes[at]; r.Down != nil && r.Down() {
+			down = append(down, at)
+		} else {
+			well = append(well, at)
 		}
 	}
-	return nil, d.unreachable(trouble)
+	return append(well, down...)
 }
 
 func (d *Database) unreachable(err error) error {
@@ -106,12 +143,6 @@ func (d *Database) unreachable(err error) error {
 		Reason: fmt.Sprintf("checksum database %s cannot be reached: %s", d.config.Name, why),
 		Hint:   "try again later; to go on without it set sumdb_policy: when-available, or no_sumdb for modules that it does not hold",
 	}
-}
-
-func (d *Database) preferred() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.last
 }
 
 func (d *Database) prefer(at int) {

@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -45,15 +46,16 @@ type Options struct {
 	Store   store.Store              // for records, tiles, the head, and what waits to be proven
 	Private func(module string) bool // of these nobody is asked, and nothing is proven; nil: none
 
-	// WhenAvailable lets new versions pass while no remote can be reached. They
-	// are proven later, by Run.
-	WhenAvailable bool
-	OnAlarm       func(Alarm) // told of lies; must be quick; nil: nobody
+	OnAlarm func(Alarm) // told of lies; must be quick; nil: nobody
 }
 
 // A Remote is one way to the database.
 type Remote struct {
 	Source source.Source
+	// Down and Patience are those of a source.Link: whether the remote is known
+	// to be out of order, and how long its silence is borne.
+	Down     func() bool
+	Patience func(artifact.Name) source.Patience
 	// Proxy says that the remote is a module proxy, which mirrors the database
 	// only if it says so.
 	Proxy bool
@@ -95,13 +97,14 @@ type Database struct {
 	o         Options
 	remotes   []*remote
 
-	ctx     context.Context // ends with Close; the parent of every lookup
-	cancel  context.CancelFunc
-	tasks   sync.WaitGroup
-	slots   chan struct{}
-	lookups singleflight.Group
-	records *otter.Cache[string, record] // by module@version
-	wake    chan struct{}                // there may be something to prove
+	ctx       context.Context // ends with Close; the parent of every lookup
+	cancel    context.CancelFunc
+	tasks     sync.WaitGroup
+	slots     chan struct{}
+	lookups   singleflight.Group
+	records   *otter.Cache[string, record] // by module@version
+	wake      chan struct{}                // there may be something to prove
+	postponed atomic.Bool                  // since the start, something was
 
 	mu      sync.Mutex
 	closed  bool

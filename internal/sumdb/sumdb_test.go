@@ -35,6 +35,7 @@ const dbName = "sum.example.com/db"
 
 // world is a checksum database with a way to it that can lie, and who uses it.
 type world struct {
+	policy  sumdb.Policy
 	t       *testing.T
 	skey    string
 	config  sumdb.Config
@@ -232,7 +233,7 @@ func (w *world) check(kind artifact.Kind, mod string, data []byte) error {
 	inner := source.Func(func(context.Context, artifact.Name) (*blob.Blob, error) {
 		return blob.FromBytes(blob.Info{}, data), nil
 	})
-	b, err := w.db.Verify(inner).Fetch(w.t.Context(), artifact.Name{Kind: kind, Module: mod, Version: "v1.0.0"})
+	b, err := w.db.Verify(inner, w.policy).Fetch(w.t.Context(), artifact.Name{Kind: kind, Module: mod, Version: "v1.0.0"})
 	if err != nil {
 		return err
 	}
@@ -339,7 +340,7 @@ func TestReplacementsAreProvenToo(t *testing.T) {
 	evil := blob.FromBytes(blob.Info{}, []byte("module evil\n"))
 	evil.Next = func(context.Context, error) (*blob.Blob, error) { return evil, nil }
 	inner := source.Func(func(context.Context, artifact.Name) (*blob.Blob, error) { return evil, nil })
-	b, err := w.db.Verify(inner).Fetch(t.Context(), artifact.Name{Kind: artifact.Mod, Module: "example.com/m1", Version: "v1.0.0"})
+	b, err := w.db.Verify(inner, sumdb.Require).Fetch(t.Context(), artifact.Name{Kind: artifact.Mod, Module: "example.com/m1", Version: "v1.0.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -603,7 +604,7 @@ func TestAHangingRemoteIsGivenUp(t *testing.T) {
 func TestWhenAvailableLetsPassAndProvesLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.open(func(o *sumdb.Options) { o.WhenAvailable = true })
+		w.policy = sumdb.WhenAvailable
 		w.server.set(true, nil)
 		for mod, text := range map[string]string{"example.com/m1": goMod("example.com/m1"), "example.com/m2": "module evil\n"} {
 			if err := w.check(artifact.Mod, mod, []byte(text)); err != nil {

@@ -10,10 +10,20 @@ import (
 	"github.com/goweir/weir/internal/source"
 )
 
+// Policy says what happens to a new version while no remote can be reached.
+type Policy bool
+
+// The policies.
+const (
+	Require       Policy = false // it is refused
+	WhenAvailable Policy = true  // it passes and is proven later, by Run
+)
+
 // Verify is a Source whose .mod and .zip are compared with the database, unless
 // they are private. The lookup begins with the fetch and is waited for in the
 // Check of the blob.
-func (d *Database) Verify(inner source.Source) source.Source {
+func (d *Database) Verify(inner source.Source, p Policy) source.Source {
+	v := &verifier{d, p}
 	return source.Func(func(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
 		if d.o.Private(n.Module) {
 			return inner.Fetch(ctx, n)
@@ -27,52 +37,58 @@ func (d *Database) Verify(inner source.Source) source.Source {
 			if err != nil {
 				return nil, err
 			}
-			return d.verified(n, b), nil
+			return v.verified(n, b), nil
 		}
 		return inner.Fetch(ctx, n)
 	})
 }
 
+// A verifier is a Database with a policy.
+type verifier struct {
+	*Database
+	policy Policy
+}
+
 // verified returns a blob like b whose bytes are compared with the database, and
 // so are those that take their place.
-func (d *Database) verified(n artifact.Name, b *blob.Blob) *blob.Blob {
-	v := *b
-	v.Check = func(ctx context.Context, s *blob.Spool) error {
+func (v *verifier) verified(n artifact.Name, b *blob.Blob) *blob.Blob {
+	next := *b
+	next.Check = func(ctx context.Context, s *blob.Spool) error {
 		if b.Check != nil {
 			if err := b.Check(ctx, s); err != nil {
 				return err
 			}
 		}
-		return d.check(ctx, n, s)
+		return v.check(ctx, n, s)
 	}
 	if b.Next != nil {
-		v.Next = func(ctx context.Context, cause error) (*blob.Blob, error) {
-			next, err := b.Next(ctx, cause)
+		next.Next = func(ctx context.Context, cause error) (*blob.Blob, error) {
+			other, err := b.Next(ctx, cause)
 			if err != nil {
 				return nil, err
 			}
-			return d.verified(n, next), nil
+			return v.verified(n, other), nil
 		}
 	}
-	return &v
+	return &next
 }
 
 // check compares bytes that have arrived with the database.
-func (d *Database) check(ctx context.Context, n artifact.Name, s *blob.Spool) error {
-	r, err := d.lookup(ctx, n.Module, n.Version)
+func (v *verifier) check(ctx context.Context, n artifact.Name, s *blob.Spool) error {
+	r, err := v.lookup(ctx, n.Module, n.Version)
 	switch class := artifact.Class(err); {
-	case class == artifact.ErrUnavailable && d.o.WhenAvailable:
-		return d.postpone(ctx, n)
+	case class == artifact.ErrUnavailable && v.policy == WhenAvailable:
+		return v.postpone(ctx, n)
 	case class == artifact.ErrNotFound:
-		return d.unknown(n)
+		return v.unknown(n)
 	case err != nil:
 		return err
 	}
 	got, err := hash(n, spooled(s), s.Size())
 	if err != nil {
-		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("%s cannot be read to compare it with %s", n, d.config.Name), Err: err}
+		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("%s cannot be read to compare it with %s", n, v.config.Name), Err: err}
 	}
-	return d.compareHash(n, r, got, Mismatch)
+	return v.compareHash(n, r, got, Mismatch)
 }
 
 // spooled is the quickest way to the bytes of a spool.

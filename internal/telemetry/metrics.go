@@ -10,6 +10,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,9 @@ type Metrics struct {
 	received         *prometheus.CounterVec
 	storeErrors      *prometheus.CounterVec
 	alarms           *prometheus.CounterVec
+	resumed          *prometheus.CounterVec
+	retried          prometheus.Counter
+	changes          *prometheus.CounterVec
 }
 
 // hit holds the metrics of an answer from the store.
@@ -71,11 +75,17 @@ func NewMetrics(version string) *Metrics {
 			Help: "Failures of the store that clients were shielded from."}, []string{"op"}),
 		alarms: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_checksum_alarms_total",
 			Help: "Signs that an upstream or a checksum database lies."}, []string{"alarm"}),
+		resumed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_upstream_resumed_total",
+			Help: "Bodies that broke off and were gone on with."}, []string{"upstream"}),
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_upstream_changes_total",
+			Help: "Changes of the state of an upstream, by the new one."}, []string{"upstream", "state"}),
+		retried: prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_retries_total",
+			Help: "Fetches tried again since no upstream had answered well."}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(build, m.requests, m.duration, m.sent, m.upstream, m.upstreamDuration,
-		m.fills, m.fillDuration, m.received, m.storeErrors, m.alarms,
+		m.fills, m.fillDuration, m.received, m.storeErrors, m.alarms, m.resumed, m.retried, m.changes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, k := range artifact.Kinds() {
 		m.hits[k] = hit{
@@ -98,6 +108,32 @@ func (m *Metrics) Handler() http.Handler {
 // Gauge shows the value that f returns when metrics are read.
 func (m *Metrics) Gauge(name, help string, f func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+}
+
+// Table shows rows of values that f emits when metrics are read, each with a
+// value for each of the labels, of which there must be few. It is of counters if
+// the name ends in _total, and else of gauges.
+func (m *Metrics) Table(name, help string, labels []string, f func(emit func(value float64, labels ...string))) {
+	kind := prometheus.GaugeValue
+	if strings.HasSuffix(name, "_total") {
+		kind = prometheus.CounterValue
+	}
+	m.registry.MustRegister(&table{prometheus.NewDesc(name, help, labels, nil), kind, f})
+}
+
+// table is a prometheus.Collector.
+type table struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	rows func(emit func(value float64, labels ...string))
+}
+
+func (t *table) Describe(ch chan<- *prometheus.Desc) { ch <- t.desc }
+
+func (t *table) Collect(ch chan<- prometheus.Metric) {
+	t.rows(func(value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(t.desc, t.kind, value, labels...)
+	})
 }
 
 // Request counts one answered request.
@@ -127,6 +163,17 @@ func (m *Metrics) Event(e cache.Event) {
 
 // Alarm counts a sign that somebody lies.
 func (m *Metrics) Alarm(kind string) { m.alarms.WithLabelValues(kind).Inc() }
+
+// Resumed counts a body that broke off and is gone on with.
+func (m *Metrics) Resumed(upstream string) { m.resumed.WithLabelValues(upstream).Inc() }
+
+// UpstreamChanged counts a change of the state of an upstream.
+func (m *Metrics) UpstreamChanged(upstream, state string) {
+	m.changes.WithLabelValues(upstream, state).Inc()
+}
+
+// Retried counts a fetch that is tried again.
+func (m *Metrics) Retried() { m.retried.Inc() }
 
 // Source counts the requests to an upstream. The name must be one of few and
 // hold no secret.
