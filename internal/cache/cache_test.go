@@ -637,6 +637,38 @@ func TestStaleAnswersHaveABoundWhereOneIsSet(t *testing.T) {
 	})
 }
 
+func TestF14AWeekWithoutUpstreamsTakesNothingAwayThatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		bodies := map[string]string{
+			list: "v1.0.0\n", latest: infoOf("v1.0.0"), branch: infoOf("v1.0.0"),
+			info1: infoOf("v1.0.0"), mod1: "module a.b/c\n", zip1: strings.Repeat("z", 2<<20),
+			"sumdb/sum.golang.org/latest":              "head\n",
+			"sumdb/sum.golang.org/lookup/a.b/c@v1.0.0": "record\n",
+			"sumdb/sum.golang.org/tile/8/0/000":        "tile",
+		}
+		for path, body := range bodies {
+			w.source.set(path, answer{body: body})
+			w.want(w.get(path), "miss "+body)
+			w.source.set(path, answer{err: down})
+		}
+		for range 7 * 24 {
+			time.Sleep(time.Hour)
+			for path, body := range bodies {
+				if result, got, _ := strings.Cut(w.get(path), " "); got != body || result != "hit" && result != "stale" {
+					t.Fatalf("%s: %s %.40q", path, result, got)
+				}
+			}
+		}
+		a, err := w.open(list)
+		w.want(text(a, err), "stale v1.0.0\n")
+		if a.Age < 7*24*time.Hour {
+			t.Errorf("an age of %v", a.Age)
+		}
+		w.cache.Close()
+	})
+}
+
 func TestModulesMayHaveTimesOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		own := &cache.Times{Fresh: time.Hour, NotFound: time.Hour, Stale: time.Minute}
