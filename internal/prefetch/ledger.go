@@ -33,7 +33,7 @@ var groundNames = [grounds]string{"known", "graph", "shared", "single", "twin", 
 // first of them has proven right, and the most that right ones may add up to.
 var credits = [grounds]struct{ first, most float64 }{
 	shared:     {16, 256},
-	single:     {8, 64},
+	single:     {4, 32},
 	twin:       {16, 256},
 	twinZip:    {2, 16},
 	seriesInfo: {8, 256},

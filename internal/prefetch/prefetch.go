@@ -6,8 +6,9 @@
 //
 //   - Graph: a client that loads a module graph needs the .mod of everything
 //     that a module without graph pruning requires, and what that requires.
-//   - Shared and Single: a version that two modules require, or one, is likely
-//     one of the main module's own, since minimal version selection makes it so.
+//   - Shared and Single: a version that two modules require, or one of the same
+//     owner, is likely one of the main module's own, since minimal version
+//     selection makes it so; one that a single module uses may be.
 //   - Twin: the other files of a version, the newest version of a list.
 //   - Series: who asks for the .info or .zip of some of the modules it has asked
 //     about in order goes on with the next of them.

@@ -37,13 +37,13 @@ type session struct {
 	infos series           // .info files, in the order asked
 	zips  series
 
-	newest   map[string]string       // the highest version known to be required, by module path
-	studied  map[module.Version]bool // whose requirements are counted below
-	required map[module.Version]int  // how many modules require a version
-	graph    map[module.Version]bool // whose requirements are fetched, and theirs
-	supposed []string                // paths of what may be roots, sorted
-	later    []guess                 // that hold once it is clear that a module graph is loaded
-	taken    map[artifact.Name]bool  // that was fetched ahead
+	newest   map[string]string         // the highest version known to be required, by module path
+	studied  map[module.Version]bool   // whose requirements are counted below
+	required map[module.Version]demand // who requires a version
+	graph    map[module.Version]bool   // whose requirements are fetched, and theirs
+	supposed []string                  // paths of what may be roots, sorted
+	later    []guess                   // that hold once it is clear that a module graph is loaded
+	taken    map[artifact.Name]bool    // that was fetched ahead
 }
 
 func newSession(client string) *session {
@@ -52,7 +52,7 @@ func newSession(client string) *session {
 		asked:    map[artifact.Name]bool{},
 		newest:   map[string]string{},
 		studied:  map[module.Version]bool{},
-		required: map[module.Version]int{},
+		required: map[module.Version]demand{},
 		graph:    map[module.Version]bool{},
 		taken:    map[artifact.Name]bool{},
 	}
@@ -203,12 +203,33 @@ func (s *session) count(m module.Version, req requirements) {
 	}
 	s.studied[m] = true
 	for _, r := range req.list {
-		s.required[r.Version]++
+		s.required[r.Version] = s.required[r.Version].by(m, r)
 		if v, ok := s.newest[r.Path]; !ok || semver.Compare(r.Version.Version, v) > 0 {
 			s.newest[r.Path] = r.Version.Version
 		}
 	}
 }
+
+// demand is who requires a version.
+type demand struct {
+	modules int
+	direct  bool // one of them uses it itself
+	near    bool // one of them is of the same repository or owner, who release together
+}
+
+func (d demand) by(m module.Version, r requirement) demand {
+	return demand{d.modules + 1, d.direct || !r.indirect, d.near || owner(m.Path) == owner(r.Path)}
+}
+
+// owner is the beginning of a module path that those of one owner share, most often.
+func owner(path string) string {
+	host, rest, _ := strings.Cut(path, "/")
+	name, _, _ := strings.Cut(rest, "/")
+	return host + "/" + name
+}
+
+// likely reports that a version is likely the one that is used, if one is.
+func (d demand) likely() bool { return d.modules > 1 || d.near }
 
 // walk goes on with all requirements of a module, as the go command does where
 // the graph is not pruned.
@@ -232,8 +253,7 @@ func (s *session) walk(req requirements, sure bool) []guess {
 func (s *session) supposeZips(req requirements) []guess {
 	var next []guess
 	for _, r := range req.list {
-		likely := !r.indirect || s.required[r.Version] > 1
-		if likely && s.newest[r.Path] == r.Version.Version && !s.zips.has(r.Path) {
+		if (!r.indirect || s.required[r.Version].likely()) && s.newest[r.Path] == r.Version.Version && !s.zips.has(r.Path) {
 			next = append(next, guess{name: file(artifact.Zip, r.Version), on: imports})
 		}
 	}
@@ -265,12 +285,12 @@ func (s *session) nextRoots() []guess {
 	var next []guess
 	for _, path := range s.supposed[i:min(i+lookAhead, len(s.supposed))] {
 		m := module.Version{Path: path, Version: s.newest[path]}
-		on := single
-		if s.required[m] > 1 {
-			on = shared
-		}
-		if path > at {
-			next = append(next, guess{name: file(artifact.Mod, m), on: on})
+		switch d := s.required[m]; {
+		case path == at:
+		case d.likely():
+			next = append(next, guess{name: file(artifact.Mod, m), on: shared})
+		case d.direct:
+			next = append(next, guess{name: file(artifact.Mod, m), on: single})
 		}
 	}
 	return next
