@@ -112,6 +112,8 @@ func TestZipsAreThoseOfTheGoCommand(t *testing.T) {
 		want(t, base+"/sumdb/sum.test/db/lookup/"+escaped+"@"+mod.Version, 200, mod.Path+" "+mod.Version+" "+sum+"\n")
 	}
 	want(t, base+"/sumdb/sum.test/db/supported", 200, "")
+	want(t, base+"/sumdb/sum.test/db/tile/8/0/000.p/2", 200, "")
+	want(t, base+"/sumdb/sum.test/db/tile/8/0/000", 404, "")
 	want(t, db.Start(t)+"/latest", 200, "go.sum database tree\n2\n")
 	if got := db.GOSUMDB(); !strings.HasPrefix(got, "sum.test/db+") || !strings.Contains(got, " http://127.0.0.1:") {
 		t.Errorf("GOSUMDB = %q", got)
