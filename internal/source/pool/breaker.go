@@ -60,7 +60,7 @@ func (b *breaker) firstBackoff(now time.Time) time.Duration {
 func (b *breaker) success(now, begun time.Time) (closed bool) {
 	b.inARow = 0
 	b.recent.add(now, 1, 0)
-	if !b.open || begun.Before(b.since) || now.Sub(b.since) < minOpen {
+	if !b.open || !begun.After(b.since) || now.Sub(b.since) < minOpen {
 		return false
 	}
 	b.close(now)

@@ -1,0 +1,138 @@
+package pool_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/source"
+	"github.com/goweir/weir/internal/source/pool"
+	"github.com/goweir/weir/internal/source/sourcetest"
+)
+
+// shelf is a Source of artifacts in memory, by their keys.
+type shelf map[string][]byte
+
+func (s shelf) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("shelf: %w", ctx.Err())
+	}
+	data, ok := s[n.Key()]
+	if !ok {
+		return nil, artifact.NotFound("%s", n)
+	}
+	return &blob.Blob{Info: blob.Info{Size: int64(len(data))}, Body: &shelfBody{ctx, bytes.NewReader(data)}, Check: checkOf(n)}, nil
+}
+
+type shelfBody struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (b *shelfBody) Read(p []byte) (int, error) {
+	if b.ctx.Err() != nil {
+		return 0, b.ctx.Err()
+	}
+	return b.in.Read(p)
+}
+
+func (b *shelfBody) Close() error { return nil }
+
+func checkOf(n artifact.Name) func(context.Context, *blob.Spool) error {
+	return func(_ context.Context, s *blob.Spool) error {
+		data, err := io.ReadAll(io.NewSectionReader(s, 0, s.Size()))
+		if err != nil {
+			return err
+		}
+		switch n.Kind {
+		case artifact.List:
+			err = source.CheckList(data)
+		case artifact.Mod:
+			err = source.CheckMod(data)
+		case artifact.Info, artifact.Latest, artifact.Query:
+			_, err = source.ParseInfo(n, data)
+		case artifact.Zip:
+			if !bytes.Contains(data, []byte(n.Module+"@"+n.Version+"/")) || !bytes.Contains(data, []byte("PK\x05\x06")) {
+				err = errors.New("no zip of this version")
+			}
+		}
+		if err != nil {
+			return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: err.Error()}
+		}
+		return nil
+	}
+}
+
+func open(t *testing.T) *pool.Pool {
+	p := pool.New(pool.Options{Patience: time.Second})
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func TestUpstreamConforms(t *testing.T) {
+	member := func(t *testing.T, s source.Source) source.Source {
+		return open(t).Upstream(pool.Member{ID: "id", Name: "name", Source: s})
+	}
+	sourcetest.Run(t, sourcetest.Config{
+		Open:   func(t *testing.T, files map[string][]byte) source.Source { return member(t, shelf(files)) },
+		Broken: func(t *testing.T) source.Source { return member(t, source.Refuse(errBusy)) },
+	})
+}
+
+func TestGroupConforms(t *testing.T) {
+	for _, s := range []pool.Strategy{pool.Ordered, pool.Fastest, pool.ByWeight} {
+		group := func(t *testing.T, sources ...source.Source) source.Source {
+			p := open(t)
+			var members []pool.Weighted
+			for i, s := range sources {
+				members = append(members, pool.Weighted{Upstream: p.Upstream(pool.Member{ID: fmt.Sprint(i), Name: "name", Source: s})})
+			}
+			return pool.NewGroup("group", s, members)
+		}
+		t.Run(string(s), func(t *testing.T) {
+			sourcetest.Run(t, sourcetest.Config{
+				Open: func(t *testing.T, files map[string][]byte) source.Source {
+					return group(t, shelf(files), shelf(files), shelf(files))
+				},
+				Broken: func(t *testing.T) source.Source {
+					return group(t, source.Refuse(errBusy), source.Refuse(errBroken))
+				},
+			})
+		})
+	}
+}
+
+func BenchmarkFetch(b *testing.B) {
+	inner := source.Func(func(context.Context, artifact.Name) (*blob.Blob, error) {
+		return &blob.Blob{Body: io.NopCloser(bytes.NewReader(nil))}, nil
+	})
+	p := pool.New(pool.Options{Patience: time.Minute})
+	defer p.Close()
+	one := p.Upstream(pool.Member{ID: "1", Name: "one", Source: inner})
+	two := p.Upstream(pool.Member{ID: "2", Name: "two", Source: inner})
+	for name, s := range map[string]source.Source{
+		"inner":    inner,
+		"upstream": one,
+		"chain":    source.Chain(one.Link(true), two.Link(true)),
+		"group":    pool.NewGroup("g", pool.Fastest, []pool.Weighted{{Upstream: one}, {Upstream: two}}),
+	} {
+		b.Run(name, func(b *testing.B) {
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			b.ReportAllocs()
+			for b.Loop() {
+				got, err := s.Fetch(ctx, aMod)
+				if err != nil {
+					b.Fatal(err)
+				}
+				got.Close()
+			}
+		})
+	}
+}
