@@ -92,8 +92,8 @@ type Config struct {
 	SumdbPolicy string `yaml:"sumdb_policy" default:"require" enum:"require,when-available"`
 
 	// Glob patterns of module path prefixes, in the syntax of GOPRIVATE, that are
-	// private: no upstream and no checksum database is ever asked for them, unless
-	// `routes` say where they come from.
+	// private: no upstream and no checksum database is ever asked for them. Private
+	// modules that Weir is to fetch belong to a private route of `routes` instead.
 	Private Patterns `yaml:"private" machine:"GONOPROXY, or else GOPRIVATE," flag:"private"`
 
 	// Glob patterns of module path prefixes that are fetched from upstream but not
@@ -129,12 +129,14 @@ type Config struct {
 	// letters, digits and dashes and begins with a letter.
 	Upstreams map[string]Upstream `yaml:"upstreams"`
 
-	// Groups of upstreams by name, for `upstream` and `routes`: one entry of a list
-	// that is asked of several. No group has the name of an upstream.
+	// Groups of upstreams by name, for `upstream` and `routes`. A group stands for one
+	// entry of a list, behind which are several upstreams. None has the name of an
+	// upstream.
 	Groups map[string]Group `yaml:"groups"`
 
 	// Where some modules come from instead. The first route that matches a module
-	// decides; what its upstreams do not have is not looked for anywhere else.
+	// decides, and nothing else: what its upstreams do not have is not looked for
+	// elsewhere, and neither `private` nor `no_sumdb` counts for it.
 	Routes []Route `yaml:"routes"`
 
 	file        string            // the configuration file; empty if there is none
@@ -348,8 +350,9 @@ type Upstream struct {
 
 // Group is several upstreams of which one is asked first.
 type Group struct {
-	// Which one is asked first: the first that is well of those `ordered` as listed,
-	// the `fastest` that is well, or each in turn, `weighted` by its share.
+	// Which member is asked first, of those that are well: the first one of the list
+	// (`ordered`), the `fastest` one, or each in turn according to its weight
+	// (`weighted`). The others are asked if it fails or does not have what is wanted.
 	Strategy string `yaml:"strategy" default:"ordered" enum:"ordered,fastest,weighted"`
 
 	// Names of the upstreams.
@@ -362,15 +365,16 @@ type Route struct {
 	// have the same.
 	Match Patterns `yaml:"match"`
 
-	// Where these modules come from: a list as the one for all.
+	// Where these modules come from, in the syntax of the `upstream` for all.
 	Upstream Secret `yaml:"upstream" inherit:"upstream" private:""`
 
 	// Whether the modules are private: no other upstream hears their names, and no
 	// checksum database. A private route names its upstreams itself.
 	Private bool `yaml:"private" default:"false"`
 
-	// As the one for all, or `off`: what these upstreams send is not proven. It is
-	// always off for a private route.
+	// As the `sumdb_policy` for all, or `off`: then what these upstreams send is not
+	// proven, and the checksum database does not hear of it. It is always off for a
+	// private route.
 	SumdbPolicy string `yaml:"sumdb_policy" inherit:"sumdb_policy" private:"off" enum:"require,when-available,off"`
 
 	// How long a version list, `@latest` or the version of a branch is served without

@@ -19,7 +19,7 @@ import (
 const (
 	maxFile = 1 << 20 // bytes
 	maxFlow = 8       // brackets in brackets
-	maxKeys = 1000
+	maxKeys = 5000
 )
 
 // A setting is a value that one of the sources of the configuration gives.
@@ -174,7 +174,10 @@ func (f *file) syntaxError(err error) error {
 	if !errors.As(err, &located) || located.GetToken() == nil {
 		return fmt.Errorf("%s is not YAML", f.name)
 	}
-	return f.position(located.GetToken()).problem("not YAML: %s", redact(located.GetMessage()))
+	// What follows a mark may be a piece of the file.
+	text, _, _ := strings.Cut(located.GetMessage(), ": ")
+	text, _, _ = strings.Cut(text, `"`)
+	return f.position(located.GetToken()).problem("not YAML: %s", text)
 }
 
 func (f *file) documents(tree *ast.File) {
@@ -212,7 +215,7 @@ func (f *file) pairs(key, example string, n ast.Node) []*ast.MappingValueNode {
 		t := p.Key.GetToken()
 		line, ok := first[t.Value]
 		if ok {
-			f.problem(t, "%s is already in line %d; keep one of them", quote(t.Value), line)
+			f.problem(t, "%s is already in line %d; keep one of them", citeKey(t.Value), line)
 			return true
 		}
 		first[t.Value] = t.Position.Line
@@ -250,8 +253,7 @@ func (f *file) entry(b *block, section string, t *token.Token, value ast.Node) {
 	l, inFile, ok := leafOrFile(pattern)
 	switch {
 	case !ok || strings.Contains(t.Value, "."):
-		parent, _ := b.at(section, "")
-		f.problem(t, "unknown key %s; %s", quote(t.Value), suggestion(parent, t.Value))
+		f.unknown(b, section, t)
 	case l.isMap():
 		f.texts(b, l, key, inFile, value)
 	case inFile:
@@ -261,6 +263,17 @@ func (f *file) entry(b *block, section string, t *token.Token, value ast.Node) {
 	default:
 		f.leaf(b, l, key, value)
 	}
+}
+
+// unknown tells of a key that does not exist. It cites only one that is like another,
+// since a value may have got into its place.
+func (f *file) unknown(b *block, section string, t *token.Token) {
+	pattern, _ := b.at(section, "")
+	if meant := suggestion(pattern, t.Value); meant != "" {
+		f.problem(t, "unknown key %q; did you mean %s?", t.Value, meant)
+		return
+	}
+	f.problem(t, "unknown key; the keys here are %s", strings.Join(known(pattern), ", "))
 }
 
 // fileSuffix makes of the key of a secret one that names the file it is in.

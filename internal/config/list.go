@@ -66,7 +66,7 @@ func checkName(name string) string {
 	case slices.Contains(reserved, name):
 		return fmt.Sprintf("%q means something else in a list of upstreams; choose another name", name)
 	default:
-		return quote(name) + ` is no name; write small letters, digits and dashes, beginning with a letter, such as "company"`
+		return citeKey(name) + ` is no name; write small letters, digits and dashes, beginning with a letter, such as "company"`
 	}
 }
 
@@ -76,13 +76,13 @@ func (c *Config) checkExists(name string) string {
 	if slices.Contains(names, name) {
 		return ""
 	}
-	return "no upstream or group has this name; " + didYouMean(names, name)
+	return "no upstream or group has this name; " + didYouMean(names, name, "add it to upstreams, or write a URL")
 }
 
-// didYouMean is the advice for the name of an upstream or a group that does not exist.
-func didYouMean(names []string, name string) string {
+// didYouMean names the one of several names that is most alike, or else gives the advice.
+func didYouMean(names []string, name, advice string) string {
 	if name := nearest(names, name); name != "" {
 		return fmt.Sprintf("did you mean %q?", name)
 	}
-	return "add it to upstreams, or write a URL"
+	return advice
 }

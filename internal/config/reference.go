@@ -223,6 +223,9 @@ func facts(l leaf) string {
 		variable += " or `" + l.variable() + "_FILE`"
 	}
 	lines = append(lines, variable)
+	if l.isSecret() {
+		lines = append(lines, "In a file: `"+l.name()+fileSuffix+"`")
+	}
 	if l.flag() != "" {
 		lines = append(lines, "Flag: `--"+l.flag()+"`")
 	}

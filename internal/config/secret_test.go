@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,9 +18,16 @@ const canary = "canary"
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	environ := machine(t, goEnvText,
 		"WEIR_UPSTREAM=https://user:canary@proxy.example.com/a,canary@mirror.example.com|direct", "WEIR_SUMDB=sum.golang.org https://canary:x@sum.example.com")
-	c, from := load(t, Flags{}, environ)
-	if !strings.Contains(c.Upstream.Reveal()+c.Sumdb.Reveal(), canary) {
-		t.Fatal("the secrets got lost")
+	file := write(t, filepath.Join(t.TempDir(), "weir.yaml"), filesOfSecrets(t, "upstreams:\n  b: {url: 'https://canary@b.example.com', headers: {X-A: canary}, proxy: 'http://canary:x@proxy.example.com'}\n"+secrets))
+	c, from := load(t, Flags{Config: file}, environ)
+	company := c.Upstreams["company"]
+	for _, secret := range []string{
+		c.Upstream.Reveal(), c.Sumdb.Reveal(), company.Password.Reveal(), company.Headers["X-Org"].Reveal(), company.Headers["X-Token"].Reveal(),
+		c.Upstreams["token"].Bearer.Reveal(), c.Upstreams["b"].URL.Reveal(), c.Upstreams["b"].Proxy.Reveal(), c.Routes[0].Upstream.Reveal(),
+	} {
+		if !strings.Contains(secret, canary) {
+			t.Errorf("a secret got lost: %q", secret)
+		}
 	}
 
 	var out bytes.Buffer
@@ -28,10 +36,14 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		fmt.Fprintf(&out, verb+"\n", *c)
 		fmt.Fprintf(&out, verb+"\n", c.Upstream)
 		fmt.Fprintf(&out, verb+"\n", &c.Sumdb)
+		fmt.Fprintf(&out, verb+"\n", company)
+		fmt.Fprintf(&out, verb+"\n", company.Password)
+		fmt.Fprintf(&out, verb+"\n", company.Headers)
+		fmt.Fprintf(&out, verb+"\n", ParseUpstreams(c.Upstream)[:1])
 	}
 	fmt.Fprintln(&out, c, c.Upstream, []Secret{c.Sumdb}, map[Secret]bool{c.Sumdb: true})
-	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "config", c, "upstream", c.Upstream)
-	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "config", c, "upstream", c.Upstream)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "config", c, "upstream", c.Upstream, "password", company.Password)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "config", c, "upstream", c.Upstream, "password", company.Password)
 	asJSON, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +107,61 @@ func TestProblemsTellNoSecrets(t *testing.T) {
 				t.Errorf("%s of %s: a secret is shown:\n%v", name, value, err)
 			}
 		}
+	}
+}
+
+// secrets is the end of a configuration file with many of them. CANARY stands for the
+// name of a file that holds one.
+const secrets = `  company:
+    url: https://a.example.com
+    username: ci
+    password: canary
+    weight: 2
+    headers:
+      X-Org: canary
+      data: "canary"
+    headers_file: {X-Token: CANARY}
+  token: {url: b.example.com, bearer: 'canary', weight: 3}
+groups:
+  public: {members: [company, token]}
+routes:
+- match: a.example.com
+  upstream: https://u:canary@a.example.com
+`
+
+// filesOfSecrets writes the files that a configuration file names.
+func filesOfSecrets(t *testing.T, text string) string {
+	t.Helper()
+	return strings.ReplaceAll(text, "CANARY", write(t, filepath.Join(t.TempDir(), "secret"), canary))
+}
+
+// However a file is broken in one place, nothing of a password gets into a message.
+func TestProblemsOfABrokenFileTellNoSecrets(t *testing.T) {
+	whole := "upstream: public\nupstreams:\n" + strings.Replace(secrets, "u:canary@", "", 1)
+	check := func(text string) {
+		f := parseFile("weir.yaml", text)
+		l := build(f, newSetting("data", "/d", ""))
+		l.validate()
+		for _, err := range append(f.problems, l.problems...) {
+			if strings.Contains(err.Error(), canary) {
+				t.Fatalf("a secret is shown:\n%v\nin\n%s", err, text)
+			}
+		}
+	}
+	for i := range whole {
+		check(whole[:i] + whole[i+1:])
+		for _, odd := range []string{"\n", " ", "\"", "{", "}", "[", ":", "#", "- ", ",", "|"} {
+			check(whole[:i] + odd + whole[i:])
+		}
+	}
+	lines := strings.SplitAfter(whole, "\n")
+	for i := range lines {
+		check(strings.Join(slices.Delete(slices.Clone(lines), i, i+1), ""))
+		check(strings.Join(slices.Insert(slices.Clone(lines), i, lines[i]), ""))
+		for _, odd := range []string{"    ", "odd: x\n", "  odd:\n", "]\n", "- "} {
+			check(strings.Join(slices.Insert(slices.Clone(lines), i, odd), ""))
+		}
+		check(strings.Join(slices.Replace(slices.Clone(lines), i, i+1, strings.TrimLeft(lines[i], " ")), ""))
 	}
 }
 

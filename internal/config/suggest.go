@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -37,20 +38,21 @@ func split(key string) (section, name string) {
 	return key[:max(i, 0)], key[i+1:]
 }
 
-// suggestion says what an unknown key may have been meant to be: one of the section
-// that is spelt alike, or one of another section.
+// suggestion is what an unknown key may have been meant to be: one of the section that
+// is spelt alike, or one of another section; or nothing.
 func suggestion(section, name string) string {
-	name = string([]rune(name)[:min(len([]rune(name)), 80)])
-	keys := known(section)
-	if nearest := nearest(keys, name); nearest != "" {
-		return fmt.Sprintf("did you mean %q?", nearest)
+	if len(name) > 80 {
+		return ""
+	}
+	if alike := nearest(known(section), name); alike != "" {
+		return strconv.Quote(alike)
 	}
 	for _, key := range allKeys {
 		if key == name || strings.HasSuffix(key, "."+name) {
-			return fmt.Sprintf("did you mean %q, which belongs elsewhere?", key)
+			return fmt.Sprintf("%q, which belongs elsewhere", key)
 		}
 	}
-	return "the keys here are " + strings.Join(keys, ", ")
+	return ""
 }
 
 // nearest is the one of several words that is spelt most alike, or empty.

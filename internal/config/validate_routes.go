@@ -49,7 +49,7 @@ func (c *Config) checkMember(name string) string {
 	if _, ok := c.Groups[name]; ok {
 		return "members of a group are upstreams, not groups"
 	}
-	return "no upstream has this name; " + didYouMean(slices.Sorted(maps.Keys(c.Upstreams)), name)
+	return "no upstream has this name; " + didYouMean(slices.Sorted(maps.Keys(c.Upstreams)), name, "add it to upstreams")
 }
 
 func (c *Config) routeProblems() []problem {

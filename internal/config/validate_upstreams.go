@@ -172,7 +172,7 @@ func checkHeaderName(name string) string {
 	}
 	switch key := textproto.CanonicalMIMEHeaderKey(name); {
 	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isToken(r) }):
-		return quote(name) + ` is not the name of a header; write for instance "X-Header: value"`
+		return citeKey(name) + ` is not the name of a header; write for instance "X-Header: value"`
 	case key == "Authorization":
 		return quote(name) + " cannot be set as a header; set bearer, or username and password"
 	case key == "Host", key == "Connection", key == "Transfer-Encoding", strings.HasPrefix(key, "Content-"):

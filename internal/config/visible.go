@@ -16,7 +16,7 @@ func (f *file) visible(n int) string {
 	}
 	l := f.layouts[n]
 	switch {
-	case !l.inBraces && (l.value == "" || canShow(pattern(f.layouts[:n+1]), l.value)):
+	case !l.inBraces && (l.value == "" || canShow(pattern(f.layouts[:n+1]), l)):
 		return f.line(n)
 	case l.key == "" || l.inBraces:
 		return l.start + redacted
@@ -51,7 +51,7 @@ func layoutsOf(lines []string) []layout {
 		if m[1] != m[2] {
 			layouts[i].dash = len(m[2])
 		}
-		braces += strings.Count(text, "{") - strings.Count(text, "}")
+		braces = max(braces+strings.Count(text, "{")-strings.Count(text, "}"), 0)
 	}
 	return layouts
 }
@@ -92,34 +92,62 @@ func patternOf(path []string) string {
 	return whole
 }
 
-// canShow reports whether a value of the file can be shown. If it has keys itself, they
-// must be ones whose values can.
-func canShow(pattern, value string) bool {
-	if pattern == "" {
-		return strings.HasPrefix(value, "{") && canShowAll(value)
-	}
-	l, inFile, ok := leafOrFile(strings.TrimSuffix(pattern, "[]"))
-	if ok && l.isCredential() && !inFile {
+// canShow reports whether the value on a line can be shown. One in braces can if all
+// keys in it are of what can.
+func canShow(pattern string, l layout) bool {
+	of, inFile, ok := leafOrFile(strings.TrimSuffix(pattern, "[]"))
+	switch {
+	case ok:
+		return (inFile || !of.isCredential()) && canShowAll(l.value)
+	case l.key == "":
 		return false
+	case slices.Contains(sections, pattern):
+		return canShowAll(l.value)
+	default:
+		_, isCollection := collectionOf(pattern)
+		isEntry := slices.ContainsFunc(collections, func(c collection) bool { return c.entry == pattern })
+		return (isCollection || isEntry) && strings.HasPrefix(l.value, "{") && canShowAll(l.value)
 	}
-	isEntry := slices.ContainsFunc(collections, func(c collection) bool { return c.entry == pattern })
-	return (ok || isEntry || slices.Contains(allKeys, pattern)) && canShowAll(value)
 }
 
-var innerKey = regexp.MustCompile(`([^\s"',{}\[\]:]+)["']?\s*:(?:$|[\s"'{\[])`)
+// What may be keys in a value: outside of braces only what a blank follows.
+var (
+	innerKey = regexp.MustCompile(`([^\s"',{}\[\]:]+)["']?\s*:(?:$|[\s"'{\[])`)
+	braceKey = regexp.MustCompile(`([^\s"',{}\[\]:]+)["']?\s*:(?:$|[^/])`)
+)
 
-// canShowAll reports whether all keys in a value in braces are of what can be shown.
+// canShowAll reports whether all keys in a value are of what can be shown. In braces, a
+// key may lack its colon.
 func canShowAll(value string) bool {
-	for _, m := range innerKey.FindAllStringSubmatch(value, -1) {
-		if !slices.ContainsFunc(allKeys, func(key string) bool { return strings.HasSuffix("."+key, "."+m[1]) }) || isCredentialName(m[1]) {
+	keys := innerKey
+	if strings.Contains(value, "{") {
+		keys = braceKey
+		if slices.ContainsFunc(allLeaves, func(l leaf) bool { return l.isCredential() && strings.Contains(value, l.name()) }) {
+			return false
+		}
+	}
+	for _, m := range keys.FindAllStringSubmatch(value, -1) {
+		if !slices.ContainsFunc(allKeys, func(key string) bool { return isShownKey(key, m[1]) }) {
 			return false
 		}
 	}
 	return true
 }
 
-// isCredentialName reports whether a leaf of that name, of whatever section, is one
-// that nothing may be shown of.
-func isCredentialName(name string) bool {
-	return slices.ContainsFunc(allLeaves, func(l leaf) bool { return l.name() == name && l.isCredential() })
+// isShownKey reports whether a key has that name and its value may be shown.
+func isShownKey(key, name string) bool {
+	_, last := split(key)
+	l, ok := leafOf(key)
+	return last == name && !(ok && l.isCredential())
+}
+
+var wordSyntax = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+
+// citeKey quotes a key of the file, unless a value may have got into it, as when its
+// colon is missing.
+func citeKey(key string) string {
+	if wordSyntax.MatchString(key) {
+		return quote(key)
+	}
+	return "what stands here"
 }
