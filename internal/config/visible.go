@@ -8,8 +8,8 @@ import (
 
 // visible is a line of the file as a message may show it, however broken the file is:
 // a value is shown only where the indentation puts it below a key that holds nothing
-// like a password. So the value of a key that is misspelt is hidden, and all in braces
-// that there is such a key in.
+// like a password. So the value of a key that is like no other is hidden, and all in
+// braces that there is such a key in.
 func (f *file) visible(n int) string {
 	if f.layouts == nil {
 		f.layouts = layoutsOf(f.lines)
@@ -96,6 +96,9 @@ func patternOf(path []string) string {
 // keys in it are of what can.
 func canShow(pattern string, l layout) bool {
 	of, inFile, ok := leafOrFile(strings.TrimSuffix(pattern, "[]"))
+	if !ok {
+		of, ok = leafLike(pattern)
+	}
 	switch {
 	case ok:
 		return (inFile || !of.isCredential()) && canShowAll(l.value)
@@ -108,6 +111,16 @@ func canShow(pattern string, l layout) bool {
 		isEntry := slices.ContainsFunc(collections, func(c collection) bool { return c.entry == pattern })
 		return (isCollection || isEntry) && strings.HasPrefix(l.value, "{") && canShowAll(l.value)
 	}
+}
+
+// leafLike is the leaf that a key which is misspelt is meant to be.
+func leafLike(pattern string) (leaf, bool) {
+	section, name := split(pattern)
+	alike := nearest(known(section), name)
+	if alike == "" {
+		return leaf{}, false
+	}
+	return leafOf(join(section, alike))
 }
 
 // What may be keys in a value: outside of braces only what a blank follows.
