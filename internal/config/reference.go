@@ -147,6 +147,7 @@ appended names, as ` + "`WEIR_UPSTREAM_FILE=/run/secrets/upstream`" + `, or in t
 
 The file is YAML. A key that does not exist is an error. Sizes are numbers of bytes or end in ` + "`KiB`, `MiB` or `GiB`" + `.
 Durations are written as ` + "`500ms`, `10s`, `5m`, `1h30m` or `7d`" + `. Lists are lists, or one text with commas.
+Names of files and folders that do not begin at the root begin where Weir was started.
 Editors complete and check the file with the schema that ` + "`weir config schema`" + ` prints and ` + "`docs/weir.schema.json`" + ` holds.
 
 Maps and lists of sections, which are ` + "`upstreams`, `groups` and `routes`" + `, have no variable and no flag: only the file can hold them.
