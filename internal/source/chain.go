@@ -88,7 +88,8 @@ func (c *chain) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) 
 func (c *chain) order() (order, passedOver []int) {
 	up := -1 // the last that may have an answer
 	down := make([]bool, len(c.links))
-	for i, link := range c.links {
+	for i := range c.links {
+		link := &c.links[i]
 		down[i] = link.FallBackOnError && link.isDown()
 		if !down[i] && !link.end {
 			up = i

@@ -33,12 +33,21 @@ func OnSlow(ctx context.Context, f func()) {
 	}
 }
 
-type silenceKey struct{}
-
-// silence is where one who has been asked can be told that it is too slow.
+// silence is the context of one who can be told that it is too slow.
 type silence struct {
+	context.Context
 	mu   sync.Mutex
 	tell func()
+}
+
+type silenceKey struct{}
+
+// Value implements context.Context.
+func (s *silence) Value(key any) any {
+	if key == (silenceKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
 }
 
 func (s *silence) tooLong() {

@@ -70,18 +70,30 @@ func (f *fetch) refused(err error) {
 	}
 	switch artifact.Class(err) {
 	case artifact.ErrNotFound, artifact.ErrForbidden:
-		f.measure()
+		f.answered()
 		f.succeed(false)
 	default:
 		f.fail(err)
 	}
 }
 
-// slow counts a request whose answer somebody has lost patience for. Whatever it
-// brings yet, that was too late.
+// answered notes an honest answer.
+func (f *fetch) answered() {
+	f.measure()
+	f.sign()
+}
+
+// sign notes that the upstream has sent something.
+func (f *fetch) sign() { f.upstream.lastSign.Store(time.Now().UnixNano()) }
+
+// slow counts a request whose answer somebody has lost patience for, if nobody
+// else has got anything meanwhile. Otherwise it is this artifact that takes its
+// time, or there are more requests than connections.
 func (f *fetch) slow() {
 	f.measure()
-	f.fail(f.upstream.tooLong(f.name, time.Since(f.begun)))
+	if f.upstream.lastSign.Load() <= f.begun.UnixNano() {
+		f.fail(f.upstream.tooLong(f.name, time.Since(f.begun)))
+	}
 }
 
 // measure notes the time until the first answer, once. That of the answer to
@@ -94,7 +106,8 @@ func (f *fetch) measure() {
 	defer f.upstream.mu.Unlock()
 	if !f.measured {
 		f.measured = true
-		f.upstream.measured(f.name, time.Since(f.begun))
+		now := time.Now()
+		f.upstream.measured(now, f.name, now.Sub(f.begun))
 	}
 }
 
@@ -153,6 +166,9 @@ func (f *fetch) watch(b *blob.Blob) *blob.Blob {
 // Read implements io.Reader.
 func (f *fetch) Read(p []byte) (int, error) {
 	n, err := f.inner.Body.Read(p)
+	if n > 0 {
+		f.sign()
+	}
 	switch {
 	case err == nil:
 	case err == io.EOF:

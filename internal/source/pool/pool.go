@@ -4,8 +4,9 @@
 // fetch once, as a success or a failure, by how it ends: with an honest answer,
 // be it a body, "not found" or a refusal; or with trouble, which may show in the
 // error, in the body, in its check, or in what somebody else finds wrong with
-// it. What ends because the caller leaves counts as nothing. From that it knows
-// three things:
+// it. Silence that a chain has lost patience with is a failure, too, if the
+// upstream has sent nothing to anybody meanwhile. What ends because the caller
+// leaves counts as nothing. From that it knows three things:
 //
 //   - whether the upstream is broken: after 5 failures in a row, or when half of
 //     at least 20 requests within 30 s have failed;

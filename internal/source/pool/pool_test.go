@@ -494,6 +494,61 @@ func TestSilenceIsCountedAtOnceAndOnce(t *testing.T) {
 	})
 }
 
+func TestSilenceTowardsOneIsNoFailureWhileOthersAreServed(t *testing.T) {
+	for name, served := range map[string]source.Func{
+		"answers": after(time.Second, fails(artifact.NotFound("x"))),
+		"a long body": func(ctx context.Context, _ artifact.Name) (*blob.Blob, error) {
+			return &blob.Blob{Info: blob.Info{Size: -1}, Body: &steadyBody{left: 100}}, nil
+		},
+	} {
+		in(t, func(w *ward) {
+			w.fake.now(func(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+				if n == aZip {
+					return hangs(ctx, n)
+				}
+				return served(ctx, n)
+			})
+			done := make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						w.fetch(aMod)
+					}
+				}
+			})
+			chain := source.Chain(w.upstream.Link(true), source.Link{Name: "other", Source: brings("other")})
+			for range 20 {
+				if got, err := fetch(w.Context(), chain, aZip); got != "other" {
+					w.Error(got, err)
+				}
+			}
+			close(done)
+			wg.Wait()
+			if w.upstream.Down() || w.told() != "" {
+				w.Errorf("%s: told %q; %+v", name, w.told(), w.status())
+			}
+		})
+	}
+}
+
+// steadyBody is a body of which a bit comes every second.
+type steadyBody struct{ left int }
+
+func (b *steadyBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	b.left--
+	time.Sleep(time.Second)
+	return copy(p, "x"), nil
+}
+
+func (b *steadyBody) Close() error { return nil }
+
 func TestPatienceFollowsTheUsualLatency(t *testing.T) {
 	for _, test := range []struct {
 		usual        time.Duration

@@ -21,6 +21,7 @@ type Upstream struct {
 
 	broken   atomic.Bool  // as the breaker says
 	rest     atomic.Int64 // until when it rests, in Unix nanoseconds
+	lastSign atomic.Int64 // when it last sent something, in Unix nanoseconds
 	requests atomic.Int64
 	inFlight atomic.Int64
 	hedges   atomic.Int64
@@ -59,7 +60,7 @@ func (u *Upstream) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, erro
 		f.refused(err)
 		return nil, err
 	}
-	f.measure()
+	f.answered()
 	return f.watch(b), nil
 }
 
@@ -125,8 +126,7 @@ func (u *Upstream) usual() float64 {
 }
 
 // measured notes a latency; the lock is held.
-func (u *Upstream) measured(n artifact.Name, d time.Duration) {
-	now := time.Now()
+func (u *Upstream) measured(now time.Time, n artifact.Name, d time.Duration) {
 	u.latency.add(now, d.Seconds())
 	if n.Kind != artifact.Zip {
 		u.quick.add(now, d)
