@@ -135,8 +135,8 @@ type Config struct {
 	Groups map[string]Group `yaml:"groups"`
 
 	// Where some modules come from instead. The first route that matches a module
-	// decides, and nothing else: what its upstreams do not have is not looked for
-	// elsewhere, and neither `private` nor `no_sumdb` counts for it.
+	// decides: what its upstreams do not have is not looked for elsewhere. What is
+	// `private` or `no_sumdb` by its pattern is not proven, whatever the route says.
 	Routes []Route `yaml:"routes"`
 
 	file        string            // the configuration file; empty if there is none
@@ -267,7 +267,7 @@ type Prefetch struct {
 	Enabled bool `yaml:"enabled" default:"true"`
 
 	// Artifacts fetched ahead at one time.
-	MaxConcurrent int `yaml:"max_concurrent" default:"64" min:"1"`
+	MaxConcurrent int `yaml:"max_concurrent" default:"32" min:"1"`
 }
 
 // Reload says when the configuration is read again.

@@ -43,7 +43,7 @@ var fieldDocs = map[string]string{
 	"private":                       "Glob patterns of module path prefixes, in the syntax of GOPRIVATE, that are private: no upstream and no checksum database is ever asked for them. Private modules that Weir is to fetch belong to a private route of `routes` instead.",
 	"reload":                        "When the configuration is read again.",
 	"reload.watch":                  "Whether the configuration file, and the files it names, are read again when they change.",
-	"routes":                        "Where some modules come from instead. The first route that matches a module decides, and nothing else: what its upstreams do not have is not looked for elsewhere, and neither `private` nor `no_sumdb` counts for it.",
+	"routes":                        "Where some modules come from instead. The first route that matches a module decides: what its upstreams do not have is not looked for elsewhere. What is `private` or `no_sumdb` by its pattern is not proven, whatever the route says.",
 	"routes[].fresh":                "How long a version list, `@latest` or the version of a branch is served without asking upstream again.",
 	"routes[].list_not_found":       "How long \"not found\" is served for a version list or `@latest` without asking upstream again.",
 	"routes[].match":                "Glob patterns of module path prefixes, in the syntax of GOPRIVATE. No two routes have the same.",

@@ -27,6 +27,12 @@ type route struct {
 // routes are all routes, in order; the last one matches every module.
 type routes []route
 
+// The places of the routes that the simple settings stand for, from the end.
+const (
+	hiddenRoute   = 3
+	unprovenRoute = 2
+)
+
 // routes makes the routes of the configuration, and those that its simple
 // settings stand for.
 func (b *builder) routes(public []source.Link) (routes, error) {
@@ -99,8 +105,12 @@ func (rs routes) source(db *sumdb.Database) source.Source {
 	return all
 }
 
-// unproven reports whether the checksum database must not hear of a module.
-func (rs routes) unproven(module string) bool { return !rs.of(module).proven }
+// unproven reports whether the checksum database must not hear of a module: its
+// route says so, or one of the patterns that hold for all routes.
+func (rs routes) unproven(module string) bool {
+	hidden, unproven := rs[len(rs)-hiddenRoute], rs[len(rs)-unprovenRoute]
+	return !rs.of(module).proven || hidden.match(module) || unproven.match(module)
+}
 
 // times are how long answers for a module are good for, if not as long as others.
 func (rs routes) times(module string) *cache.Times {

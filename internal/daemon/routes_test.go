@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,9 @@ func TestTheFirstRouteThatMatchesDecidesAndNothingLeaksToAnother(t *testing.T) {
 				t.Fatalf("seed %d: for %s routes %v were asked, not %d of %+v", seed, mod, asked, want, cfg)
 			}
 			if i := want; i < len(cfg.Routes) && cfg.Routes[i].Private && !rs.unproven(mod) {
+				t.Fatalf("seed %d: the checksum database would hear of %s", seed, mod)
+			}
+			if hidden := strings.Join(append(slices.Clone(cfg.Private), cfg.NoSumdb...), ","); module.MatchPrefixPatterns(hidden, mod) && !rs.unproven(mod) {
 				t.Fatalf("seed %d: the checksum database would hear of %s", seed, mod)
 			}
 			elsewhere := expectedRoute(cfg, other) != want
