@@ -76,7 +76,7 @@ func TestWithoutAnyConfigurationTheDefaultsAreThoseOfTheMachine(t *testing.T) {
 			IdleTimeout: Duration(2 * time.Minute), WriteStall: Duration(30 * time.Second),
 		},
 		Log:      Log{Level: "info", Format: "text", Access: AccessMisses},
-		Prefetch: Prefetch{Enabled: true, MaxConcurrent: 64},
+		Prefetch: Prefetch{Enabled: true, MaxConcurrent: 32},
 		Reload:   Reload{Watch: true},
 		Shutdown: Shutdown{Drain: Duration(30 * time.Second)},
 	}

@@ -56,7 +56,7 @@ log:
   access: "misses" # default
 prefetch:
   enabled: true # default
-  max_concurrent: 64 # default
+  max_concurrent: 32 # default
 reload:
   watch: true # default
 shutdown:
