@@ -252,8 +252,8 @@ func (d *daemon) reload(ctx context.Context) {
 		return
 	}
 	old := d.cfg.Load()
-	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.PathPrefix != old.PathPrefix || cfg.Limits != old.Limits || cfg.Store != old.Store || cfg.Log.Format != old.Log.Format {
-		d.log.Warn("listen, data, path_prefix, store, limits and log.format change at the next start only")
+	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.PathPrefix != old.PathPrefix || cfg.Limits != old.Limits || cfg.Store != old.Store || cfg.Cache.MaxFills != old.Cache.MaxFills || cfg.Log.Format != old.Log.Format {
+		d.log.Warn("listen, data, path_prefix, store, limits, cache.max_fills and log.format change at the next start only")
 	}
 	d.level.Set(level(cfg))
 	d.cfg.Store(cfg)

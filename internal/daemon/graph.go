@@ -143,6 +143,16 @@ func (d *daemon) cacheOptions(cfg *config.Config, g *graph) cache.Options {
 	}
 }
 
+// fillTimeout is how long a fetch may take as a whole: long enough for a second
+// upstream to take over from the slowest.
+func fillTimeout(cfg *config.Config) time.Duration {
+	longest := cfg.Fetch.Total
+	for _, u := range cfg.Upstreams {
+		longest = max(longest, u.Total)
+	}
+	return 2 * time.Duration(longest)
+}
+
 // event counts what the cache did and logs what went wrong.
 func (d *daemon) event(e cache.Event) {
 	d.metrics.Event(e)
