@@ -176,7 +176,11 @@ func TestSilenceIsBorneWhereNothingElseMayBeAsked(t *testing.T) {
 		"before off":  {{FallBackOnError: true}, Off()},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			links[0].Source, links[0].Patience = slow(time.Hour, plays("body")), impatient
+			links[0].Patience = impatient
+			links[0].Source = Func(func(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+				OnSlow(ctx, func() { t.Errorf("%s: it was told that it is too slow", name) })
+				return slow(time.Hour, plays("body")).Fetch(ctx, n)
+			})
 			if got := tell(Chain(links...).Fetch(t.Context(), anyName)); got != "body" {
 				t.Errorf("%s: got %q", name, got)
 			}

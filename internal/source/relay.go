@@ -233,7 +233,7 @@ func (r *relayRun[T]) handle(e event[T]) (wanted bool) {
 	if s.patience.Limit > 0 {
 		r.alarm(e.runner, s.patience.Limit-time.Since(s.begun), limitReached)
 	}
-	return latest && s.patience.Spend()
+	return s.patience.Spend() // it is the latest: nothing else lets another one be asked before
 }
 
 // end stops those who are still silent and waits for them.

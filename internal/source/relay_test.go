@@ -30,6 +30,7 @@ type stage struct {
 	scripts []*runnerScript
 	start   time.Time
 	ctx     context.Context // of the winner
+	left    int             // contexts of losers that have not ended
 }
 
 func (s *stage) run(ctx context.Context) (winner int, took time.Duration, release func()) {
@@ -55,6 +56,11 @@ func (s *stage) run(ctx context.Context) (winner int, took time.Duration, releas
 		s.ctx = contexts[winner]
 		if answer != winner {
 			panic("an answer of somebody else")
+		}
+	}
+	for i, own := range contexts {
+		if i != winner && own != nil && own != ctx && own.Err() == nil {
+			s.left++
 		}
 	}
 	return winner, time.Since(s.start), release
@@ -143,6 +149,21 @@ func TestAHedgeNeedsToBeGranted(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOneSilenceLeadsToOneOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{scripts: []*runnerScript{
+			{takes: time.Minute, bears: Patience{Hedge: 100 * time.Millisecond, Spend: granted, Limit: time.Second}},
+			{takes: time.Hour},
+			{},
+		}}
+		winner, _, release := s.run(t.Context())
+		defer release()
+		if winner != 0 || s.scripts[0].slow != time.Second || s.scripts[2].begun != -1 {
+			t.Errorf("number %d won; the third was asked after %v", winner, s.scripts[2].begun)
+		}
+	})
 }
 
 func TestNobodyElseIsAskedWhileOneMayAnswer(t *testing.T) {
@@ -259,6 +280,9 @@ func TestEachWhoIsAskedIsAccountedForOnce(t *testing.T) {
 				if outcomes != 1 && !(outcomes == 0 && winner >= 0) {
 					t.Errorf("seed %d: number %d was accounted for %d times", seed, i, outcomes)
 				}
+			}
+			if s.left > 0 {
+				t.Errorf("seed %d: %d contexts were left behind", seed, s.left)
 			}
 			if !slices.IsSorted(times) || good != (winner >= 0) || winner >= 0 && s.scripts[winner].fails {
 				t.Errorf("seed %d: asked at %v, number %d won", seed, times, winner)

@@ -146,3 +146,13 @@ func TestAnEndedContextEndsTheWaitForARetry(t *testing.T) {
 		}
 	})
 }
+
+func TestCallersWhoHaveLeftSpendNothing(t *testing.T) {
+	budget := NewBudget(0, 1)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	Retry(plays(classed(artifact.ErrUnavailable, "busy")), RetryOptions{Times: 5, Budget: budget}).Fetch(ended, anyName)
+	if !budget.Spend() {
+		t.Error("a retry that was never made has been paid for")
+	}
+}

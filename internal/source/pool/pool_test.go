@@ -237,18 +237,19 @@ func TestHonestAnswersNeverBreak(t *testing.T) {
 func TestHalfOfManyFailuresBreak(t *testing.T) {
 	for _, test := range []struct {
 		every  time.Duration
-		period int // one in so many fails
-		broken bool
+		period int // one in so many fails,
+		first  int // from this one on
+		broken int // after so many
 	}{
-		{time.Second, 2, true},
-		{time.Millisecond, 2, true},
-		{2 * time.Second, 2, false}, // too few within 30 s
-		{time.Second, 3, false},
+		{time.Second, 2, 1, 20},
+		{time.Millisecond, 2, 0, 21},
+		{2 * time.Second, 2, 1, 200}, // too few within 30 s
+		{time.Second, 3, 1, 200},
 	} {
 		in(t, func(w *ward) {
 			n := 0
 			for ; n < 200 && !w.upstream.Down(); n++ {
-				if n%test.period == 0 {
+				if n%test.period == test.first {
 					w.fake.now(fails(errBroken))
 				} else {
 					w.fake.now(brings("body"))
@@ -256,8 +257,8 @@ func TestHalfOfManyFailuresBreak(t *testing.T) {
 				w.fetch(aMod)
 				time.Sleep(test.every)
 			}
-			if broken := n < 200; broken != test.broken || broken && n != 21 {
-				w.Errorf("%+v: broken %v after %d requests", test, broken, n)
+			if n != test.broken {
+				w.Errorf("%+v: broken after %d requests", test, n)
 			}
 		})
 	}
@@ -366,6 +367,24 @@ func TestOneWhoAlwaysLiesIsBroken(t *testing.T) {
 	})
 }
 
+func TestOneWhoLiesHalfTheTimeIsBroken(t *testing.T) {
+	in(t, func(w *ward) {
+		for i := range 20 {
+			b, err := w.upstream.Fetch(w.Context(), aMod)
+			if err != nil {
+				w.Fatal(err)
+			}
+			receive(w.Context(), b)
+			if i%2 == 1 {
+				b.Next(w.Context(), errBroken)
+			}
+		}
+		if !w.upstream.Down() {
+			w.Errorf("10 lies in 20 answers: %+v", w.status())
+		}
+	})
+}
+
 func TestALieThatShowsLateBreaksNobodyWhoHasSucceededSince(t *testing.T) {
 	in(t, func(w *ward) {
 		w.fake.now(fails(errBusy))
@@ -433,6 +452,34 @@ func TestACallerWhoLeavesCountsAsNothing(t *testing.T) {
 		}
 		if s := w.status(); w.told() != "" || len(s.Errors) != 0 || s.InFlight != 0 {
 			w.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestACallerWhoLeavesIsNoSuccessEither(t *testing.T) {
+	in(t, func(w *ward) {
+		w.fake.now(fails(errBusy))
+		for range 4 {
+			w.fetch(aMod)
+		}
+		w.fake.now(func(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+			return &blob.Blob{Info: blob.Info{Size: -1}, Body: &hangingBody{ctx}}, nil
+		})
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		b, err := w.upstream.Fetch(ctx, aMod)
+		if err != nil {
+			w.Fatal(err)
+		}
+		_, err = receive(ctx, b)
+		b.Next(ctx, err)
+		if w.upstream.Down() {
+			w.Error("a caller who left counted as a failure")
+		}
+		w.fake.now(fails(errBusy))
+		w.fetch(aMod)
+		if !w.upstream.Down() {
+			w.Error("a caller who left counted as a success")
 		}
 	})
 }
@@ -607,6 +654,62 @@ func TestHedgesAreFewAndNoFailures(t *testing.T) {
 		if s.Latency.P95 > 12 || s.Latency.P99 < 900 {
 			w.Errorf("latencies %+v", s.Latency)
 		}
+	})
+}
+
+func TestOneWhoIsOvertakenIsKnownToBeSlow(t *testing.T) {
+	in(t, func(w *ward) {
+		w.fake.now(after(10*time.Millisecond, brings("body")))
+		other := source.Link{Name: "other", Source: source.Func(after(200*time.Millisecond, brings("other")))}
+		chain := source.Chain(w.upstream.Link(true), other)
+		for range 20 {
+			w.fetch(aMod)
+		}
+		w.fake.now(hangs)
+		for range 3 {
+			if got, err := fetch(w.Context(), chain, aMod); got != "other" {
+				w.Fatal(got, err)
+			}
+		}
+		if s := w.status(); s.Hedges != 3 || s.Latency.P95 < 200 || len(s.Errors) != 0 {
+			w.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestAListenerHearsOneChangeAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{does: fails(errBroken)}
+		var told []pool.State
+		listening := false
+		p := pool.New(pool.Options{OnChange: func(c pool.Change) {
+			if listening {
+				t.Error("two changes at one time")
+			}
+			listening = true
+			time.Sleep(time.Minute)
+			listening = false
+			told = append(told, c.To)
+		}})
+		u := p.Upstream(pool.Member{ID: "id", Name: "up", Source: f})
+		go func() {
+			for range 5 {
+				u.Fetch(t.Context(), aMod)
+			}
+		}()
+		time.Sleep(2 * time.Second)
+		f.now(brings("body"))
+		begun := time.Now()
+		fetch(t.Context(), u, aMod)
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("a fetch waited %v for the listener", took)
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if !slices.Equal(told, []pool.State{pool.Broken, pool.Healthy}) {
+			t.Errorf("told %v", told)
+		}
+		p.Close()
 	})
 }
 

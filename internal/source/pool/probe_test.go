@@ -182,11 +182,12 @@ func TestOrdinarySuccessHeals(t *testing.T) {
 	in(t, func(w *ward) {
 		w.breaks(errBroken)
 		w.fake.now(brings("body"))
+		time.Sleep(900 * time.Millisecond)
 		w.fetch(aMod)
 		if !w.upstream.Down() {
 			w.Error("it is well again within a second")
 		}
-		time.Sleep(time.Second)
+		time.Sleep(100 * time.Millisecond)
 		w.fetch(aMod)
 		if w.upstream.Down() || w.told() != "broken healthy" {
 			w.Errorf("told %q", w.told())
