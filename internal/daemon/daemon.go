@@ -248,6 +248,7 @@ func (d *daemon) reload(ctx context.Context) {
 	}
 	g, err := d.build(cfg)
 	if err != nil {
+		d.pool.Keep(d.graph.Load().upstreams) // and none that were only tried
 		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
 		return
 	}

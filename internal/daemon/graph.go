@@ -37,6 +37,7 @@ type graph struct {
 	db        *sumdb.Database // nil when verification is off
 	routes    routes
 	upstreams []*pool.Upstream // in use
+	adopt     []func()         // puts the settings of the upstreams in force
 	upstream  string           // for people
 	sumdb     string           // for people
 
@@ -45,8 +46,11 @@ type graph struct {
 	tasks  sync.WaitGroup
 }
 
-// start begins the background work of the graph.
+// start puts the graph in force and begins its background work.
 func (g *graph) start() {
+	for _, adopt := range g.adopt {
+		adopt()
+	}
 	if g.db != nil {
 		g.tasks.Go(func() { g.db.Run(g.ctx) })
 	}
@@ -89,7 +93,7 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 		}
 		sums = source.Split(func(n artifact.Name) bool { return n.DB == g.db.Name() }, g.db.Mirror(), sums)
 	}
-	g.upstreams = slices.Collect(maps.Values(b.members))
+	g.upstreams, g.adopt = slices.Collect(maps.Values(b.members)), b.adopt
 	g.source = source.Split(func(n artifact.Name) bool { return n.Kind.IsSum() }, sums, g.routes.source(g.db))
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil

@@ -28,6 +28,7 @@ type builder struct {
 	cfg     *config.Config
 	members map[string]*pool.Upstream // by identity
 	budget  *source.Budget            // of retries, for all upstreams together
+	adopt   []func()                  // what is to be done when the graph comes in force
 }
 
 // links makes the links of a chain from a list of upstreams.
@@ -164,9 +165,16 @@ func (b *builder) member(name, rawURL string, o upstream.Options) (*pool.Upstrea
 	if err != nil {
 		return nil, err
 	}
-	u := b.pool.Upstream(pool.Member{ID: id, Name: name, Source: b.metrics.Source(name, client)})
-	b.members[id] = u
-	return u, nil
+	return b.remember(pool.Member{ID: id, Name: name, Source: b.metrics.Source(name, client)}), nil
+}
+
+// remember is the upstream with its memory, which sends as m says once the graph
+// is in force.
+func (b *builder) remember(m pool.Member) *pool.Upstream {
+	u := b.pool.Upstream(m)
+	b.members[m.ID] = u
+	b.adopt = append(b.adopt, func() { u.Use(m.Source) })
+	return u
 }
 
 // namesItself reports whether an upstream is the address this server listens on,
@@ -213,8 +221,7 @@ func (b *builder) database(parsed sumdb.Config, skip func(string) bool) (*sumdb.
 		remotes = append(remotes, sumdb.Remote{Source: l.Source, Down: l.Down, Patience: l.Patience, Proxy: proxy})
 	}
 	id := "sumdb " + parsed.Name + " " + parsed.URL
-	itself := b.pool.Upstream(pool.Member{ID: id, Name: parsed.Name, Source: b.metrics.Source(parsed.Name, direct)})
-	b.members[id] = itself
+	itself := b.remember(pool.Member{ID: id, Name: parsed.Name, Source: b.metrics.Source(parsed.Name, direct)})
 	if parsed.URL != "" {
 		add(itself, false)
 	}

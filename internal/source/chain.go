@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
@@ -46,7 +47,8 @@ func Direct() Link {
 //
 // A link that falls back on errors, and only such a one, costs less when it is
 // ill: while it is down it is passed over, as if it had failed, and asked when
-// nothing else has brought an answer; and while it is silent for longer than
+// nothing else has brought an answer, but not waited for if the others know of no
+// such artifact; and while it is silent for longer than
 // its patience, the next one is asked as well, and the first good answer wins.
 //
 // A body that turns out to be bad is another matter: its Next asks the links
@@ -77,10 +79,43 @@ func (c *chain) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) 
 	w := &walk{links: c.links, name: n, states: make([]state, len(c.links))}
 	order, passedOver := c.order()
 	b := w.ask(ctx, order, w.failed)
-	if b == nil && len(passedOver) > 0 && (w.rank >= rankTrouble || !c.alike) {
+	switch {
+	case b != nil || len(passedOver) == 0:
+	case w.rank >= rankTrouble:
 		b = w.ask(ctx, passedOver, w.failed)
+	case !c.alike:
+		b = w.askBriefly(ctx, passedOver)
 	}
 	return w.result(ctx, b)
+}
+
+// brief is how long those are waited for who are out of order and may yet have
+// what others say does not exist.
+const brief = 3 * time.Second
+
+// askBriefly asks the links that are out of order, since they may have what the
+// others do not. They are not waited for as long as others, or every question for
+// what does not exist would hang.
+func (w *walk) askBriefly(ctx context.Context, links []int) *blob.Blob {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(brief, cancel)
+	b := w.ask(ctx, links, w.failed)
+	if timer.Stop() && b != nil {
+		bind(b, cancel)
+		return b
+	}
+	cancel()
+	if b != nil || w.rank >= rankTrouble {
+		w.note(rankTrouble, &artifact.Error{
+			Class: artifact.ErrUnavailable, RetryAfter: 10 * time.Second, Err: w.err,
+			Reason: fmt.Sprintf("%s: %s is out of order, and the other upstreams do not have it", w.name, w.links[links[0]].Name),
+			Hint:   "try again when it is well; if the upstreams are alike, make them a group",
+		})
+	}
+	if b != nil {
+		b.Close()
+	}
+	return nil
 }
 
 // order returns the links in the order in which they are to be asked, and those

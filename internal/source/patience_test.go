@@ -38,6 +38,26 @@ func tell(b *blob.Blob, err error) string {
 	return string(data)
 }
 
+// A question for what does not exist must not hang because of one who is ill.
+func TestWhoIsDownIsNotWaitedForWhenOthersSayNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := Func(func(ctx context.Context, _ artifact.Name) (*blob.Blob, error) {
+			<-ctx.Done()
+			return nil, artifact.FromTransport("ill", ctx.Err())
+		})
+		absent := Func(func(context.Context, artifact.Name) (*blob.Blob, error) { return nil, artifact.NotFound("x") })
+		down := func() bool { return true }
+		begun := time.Now()
+		_, err := Chain(Link{Name: "ill", Source: hangs, FallBackOnError: true, Down: down}, Link{Name: "well", Source: absent}).Fetch(t.Context(), anyName)
+		if !errors.Is(err, artifact.ErrUnavailable) || artifact.RetryAfter(err) == 0 || !strings.Contains(err.Error(), "ill is out of order") {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(begun); took > brief {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestLinksThatAreDownArePassedOver(t *testing.T) {
 	ok, absent, busy := "body", artifact.NotFound("x"), classed(artifact.ErrUnavailable, "busy")
 	type link struct {

@@ -102,18 +102,26 @@ type Member struct {
 	Source source.Source
 }
 
-// Upstream returns the upstream with this identity, with the memory it had. It
-// sends through m.Source from now on, for all who hold it.
+// Upstream returns the upstream with this identity, with the memory it had. One
+// that the Pool has already stays as it is until [Upstream.Use], so that what is
+// only being tried changes nothing.
 func (p *Pool) Upstream(m Member) *Upstream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	u, ok := p.members[m.ID]
 	if !ok {
 		u = newUpstream(p)
+		u.member.Store(&m)
 		p.members[m.ID] = u
 	}
-	u.member.Store(&m)
 	return u
+}
+
+// Use lets the upstream send through s from now on, for all who hold it.
+func (u *Upstream) Use(s source.Source) {
+	m := *u.member.Load()
+	m.Source = s
+	u.member.Store(&m)
 }
 
 // Keep forgets all upstreams but these. Those forgotten go on working for who

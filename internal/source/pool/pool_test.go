@@ -744,10 +744,14 @@ func TestMemorySurvivesAReload(t *testing.T) {
 	in(t, func(w *ward) {
 		w.breaks(errBroken)
 		renewed := &fake{does: brings("new")}
-		u := w.pool.Upstream(pool.Member{ID: "id", Name: "renamed", Source: renewed})
-		if u != w.upstream || !u.Down() || u.Name() != "renamed" {
+		u := w.pool.Upstream(pool.Member{ID: "id", Name: "up", Source: renewed})
+		if u != w.upstream || !u.Down() {
 			w.Error("the memory was lost")
 		}
+		if got, _ := w.fetch(aMod); got == "new" {
+			w.Error("what is only tried is in use")
+		}
+		u.Use(renewed)
 		if got, err := w.fetch(aMod); got != "new" || err != nil {
 			w.Error(got, err)
 		}
