@@ -207,6 +207,20 @@ func TestF24ABadConfigurationChangesNothing(t *testing.T) {
 	r.want("/example.com/a/@v/v1.0.0.info", "200 ")
 }
 
+// A configuration may turn out to be bad after some of its upstreams were made.
+func TestF24AConfigurationThatIsHalfGoodChangesNothing(t *testing.T) {
+	_, upstream := proxy(t)
+	named := "upstreams:\n  one:\n    url: " + upstream + "\n"
+	r := start(t, yaml("one", named))
+	r.want("/example.com/a/@v/v1.0.0.info", "200 ")
+	r.configure(yaml("one|two", named+"    proxy: http://127.0.0.1:1\n  two:\n    url: https://two.example.com\n    ca_file: /nowhere/ca.pem\n"))
+	r.logs.await(t, `(.*refused, the old one stays.*)`)
+	r.want("/example.com/a/@v/v1.0.0.mod", "200 ")
+	if all := r.get("/-/api/v1/upstreams"); !strings.Contains(all, `"name":"one"`) || strings.Contains(all, `"name":"two"`) {
+		t.Errorf("upstreams in force: %s", all)
+	}
+}
+
 func TestTheEndIsOrderly(t *testing.T) {
 	p, upstream := proxy(t)
 	r := start(t, yaml(upstream, "shutdown: {delay: 300ms, drain: 20s}\n"))
