@@ -2,4 +2,7 @@
 
 package e2e
 
-const floodScale = 5
+const (
+	floodScale  = 5
+	memoryScale = 1
+)

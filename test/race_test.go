@@ -4,4 +4,7 @@ package e2e
 
 // The race detector makes everything ten times slower, and takes memory of its
 // own: floods are smaller with it.
-const floodScale = 1
+const (
+	floodScale  = 1
+	memoryScale = 4
+)
