@@ -669,6 +669,20 @@ func TestF14AWeekWithoutUpstreamsTakesNothingAwayThatIsHeld(t *testing.T) {
 	})
 }
 
+// That a module has no versions is a claim that somebody must have made.
+func TestAListOfNothingIsNotMadeUp(t *testing.T) {
+	w := newWorld(t)
+	w.source.set(mod1, answer{body: "module a.b/c\n"})
+	w.get(mod1)
+	w.settled()
+	w.source.set(list, answer{err: down})
+	w.want(w.get(list), "error 504")
+	w.source.set(zip1, answer{body: "z"})
+	w.get(zip1)
+	w.settled()
+	w.want(w.get(list), "stale v1.0.0\n")
+}
+
 func TestModulesMayHaveTimesOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		own := &cache.Times{Fresh: time.Hour, NotFound: time.Hour, Stale: time.Minute}

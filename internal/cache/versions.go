@@ -268,7 +268,7 @@ func (c *Cache) local(ctx context.Context, n artifact.Name) (*blob.Blob, error) 
 	switch n.Kind {
 	case artifact.List:
 		have, err := c.versionsStored(ctx, n.Module)
-		if err != nil || !have.any {
+		if err != nil || len(have.complete) == 0 { // "no versions" would be a claim that nobody made
 			return nil, notStored(n)
 		}
 		return blob.FromBytes(blob.Info{}, formatList(n.Module, have.complete)), nil

@@ -239,6 +239,9 @@ func (w *walk) patience(i, next int) Patience {
 // fetch asks the link.
 func (l *Link) fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
 	b, err := l.Source.Fetch(ctx, n)
+	if err == nil {
+		b, err = l.fetched(n, b)
+	}
 	if err != nil && artifact.Class(err) == nil {
 		err = fmt.Errorf("%s: %w", l.Name, err)
 	}

@@ -38,6 +38,49 @@ func tell(b *blob.Blob, err error) string {
 	return string(data)
 }
 
+// hangingBody gives a little and then nothing until the context ends.
+type hangingBody struct {
+	ctx   context.Context
+	given bool
+}
+
+func (b *hangingBody) Read(p []byte) (int, error) {
+	if !b.given {
+		b.given = true
+		return copy(p, "b"), nil
+	}
+	<-b.ctx.Done()
+	return 0, artifact.FromTransport("ill", b.ctx.Err())
+}
+
+func (b *hangingBody) Close() error { return nil }
+
+func TestABodyThatHangsIsSilenceUnlessItIsLarge(t *testing.T) {
+	for kind, want := range map[artifact.Kind]string{artifact.Mod: "good", artifact.Zip: "hangs"} {
+		synctest.Test(t, func(t *testing.T) {
+			hangs := Func(func(ctx context.Context, _ artifact.Name) (*blob.Blob, error) {
+				return &blob.Blob{Info: blob.Info{Size: 4}, Body: &hangingBody{ctx: ctx}}, nil
+			})
+			good := Func(func(context.Context, artifact.Name) (*blob.Blob, error) {
+				return blob.FromBytes(blob.Info{}, []byte("good")), nil
+			})
+			limit := func(artifact.Name) Patience { return Patience{Limit: time.Second} }
+			chain := Chain(Link{Name: "ill", Source: hangs, FallBackOnError: true, Patience: limit}, Link{Name: "well", Source: good})
+			b, err := chain.Fetch(t.Context(), artifact.Name{Kind: kind, Module: "a.b/c", Version: "v1.0.0"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := "hangs"
+			if b.Body == nil {
+				got = string(b.Data)
+			}
+			if b.Close(); got != want {
+				t.Errorf("%v: %s, want %s", kind, got, want)
+			}
+		})
+	}
+}
+
 // A question for what does not exist must not hang because of one who is ill.
 func TestWhoIsDownIsNotWaitedForWhenOthersSayNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

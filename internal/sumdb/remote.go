@@ -1,7 +1,6 @@
 package sumdb
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,30 +73,26 @@ func (r *remote) read(ctx context.Context, n artifact.Name) ([]byte, error) {
 	return b.ReadAll(n.Kind.MaxSize())
 }
 
-// A page is what a remote says: an artifact, or that there is none.
-type page struct {
-	data   []byte
-	absent error
-}
-
-// ask asks the remotes until one answers, with the artifact or with "not found".
-// When none does, the error has the class ErrUnavailable.
+// ask asks the remotes until one answers with the artifact, or the database itself
+// with "not found". That a mirror has not found it proves nothing if another one
+// cannot be asked. When nobody answers, the error has the class ErrUnavailable.
 func (d *Database) ask(ctx context.Context, n artifact.Name) ([]byte, error) {
 	order := d.order()
-	var trouble error
-	relay := source.Relay[page]{
-		Ask: func(ctx context.Context, i int) (page, error) {
-			data, err := d.remotes[order[i]].read(ctx, n)
-			if artifact.Class(err) == artifact.ErrNotFound {
-				return page{absent: err}, nil
+	var absent error    // "not found", by whomever
+	final := false      // the database itself has said so
+	mirrorsWell := true // those that were asked have answered
+	trouble := errNoMirror
+	relay := source.Relay[[]byte]{
+		Ask: func(ctx context.Context, i int) ([]byte, error) { return d.remotes[order[i]].read(ctx, n) },
+		Failed: func(i int, err error) (goOn bool) {
+			mirror := d.remotes[order[i]].Proxy
+			switch {
+			case artifact.Class(err) == artifact.ErrNotFound:
+				absent, final = err, final || !mirror
+			case !errors.Is(err, errNoMirror):
+				trouble, mirrorsWell = err, mirrorsWell && !mirror
 			}
-			return page{data: data}, err
-		},
-		Failed: func(_ int, err error) bool {
-			if trouble == nil || !errors.Is(err, errNoMirror) {
-				trouble = err
-			}
-			return true
+			return !final
 		},
 		Patience: func(i int) source.Patience {
 			if r := d.remotes[order[i]]; r.Patience != nil {
@@ -106,13 +101,18 @@ func (d *Database) ask(ctx context.Context, n artifact.Name) ([]byte, error) {
 			return source.Patience{}
 		},
 	}
-	i, answer, release := relay.Run(ctx, len(order))
+	i, data, release := relay.Run(ctx, len(order))
 	release()
-	if i < 0 {
-		return nil, d.unreachable(cmp.Or(ctx.Err(), trouble))
+	switch {
+	case i >= 0:
+		d.prefer(order[i])
+		return data, nil
+	case ctx.Err() != nil:
+		return nil, d.unreachable(ctx.Err())
+	case final, absent != nil && mirrorsWell:
+		return nil, absent
 	}
-	d.prefer(order[i])
-	return answer.data, answer.absent
+	return nil, d.unreachable(trouble)
 }
 
 // order is that in which remotes are asked: from the one that answered last on,

@@ -601,6 +601,37 @@ func TestAHangingRemoteIsGivenUp(t *testing.T) {
 	})
 }
 
+// A mirror that has not found a record proves nothing while another may have it.
+func TestF17NotFoundOfOneMirrorIsNotTheLastWord(t *testing.T) {
+	nothing := source.Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
+		if n.Kind == artifact.SumSupported {
+			return blob.FromBytes(blob.Info{}, nil), nil
+		}
+		return nil, artifact.NotFound("not here")
+	})
+	ill := source.Refuse(&artifact.Error{Class: artifact.ErrTimeout, Reason: "fetch timed out"})
+	for name, test := range map[string]struct {
+		remotes func(w *world) []sumdb.Remote
+		class   error
+	}{
+		"another has it": {func(w *world) []sumdb.Remote {
+			return []sumdb.Remote{{Source: nothing, Proxy: true}, {Source: w.server, Proxy: true}}
+		}, nil},
+		"another cannot say": {func(*world) []sumdb.Remote {
+			return []sumdb.Remote{{Source: nothing, Proxy: true}, {Source: ill, Proxy: true}}
+		}, artifact.ErrUnavailable},
+		"all mirrors say so":   {func(*world) []sumdb.Remote { return []sumdb.Remote{{Source: nothing, Proxy: true}, {Source: ill}} }, artifact.ErrForbidden},
+		"the database says so": {func(*world) []sumdb.Remote { return []sumdb.Remote{{Source: ill, Proxy: true}, {Source: nothing}} }, artifact.ErrForbidden},
+	} {
+		w := newWorld(t)
+		w.open(func(o *sumdb.Options) { o.Remotes = test.remotes(w) })
+		if err := w.checkMod("example.com/m1"); artifact.Class(err) != test.class {
+			t.Errorf("%s: %v, want %v", name, err, test.class)
+		}
+		w.db.Close()
+	}
+}
+
 func TestWhenAvailableLetsPassAndProvesLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
