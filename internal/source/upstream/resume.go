@@ -15,7 +15,8 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 )
 
-// maxResumes is how many further requests are made for one body.
+// maxResumes is how many further requests are made for one body, those not counted
+// that bring nothing.
 const maxResumes = 3
 
 // A resumption is what it takes to go on with a body of an immutable artifact
@@ -33,9 +34,10 @@ type resumption struct {
 	etag   string // of the first answer, weak or strong; empty: none
 	valid  string // for If-Range; empty: none
 
-	made int   // requests
-	at   int64 // where the last of them began
-	idle int   // requests in a row, the first one included, that brought nothing
+	made  int       // requests after progress
+	at    int64     // how much had been read when there was progress last
+	since time.Time // when that was
+	idle  int       // requests since
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -72,20 +74,34 @@ func validator(h http.Header) string {
 	return modified
 }
 
+// How long a server that brings nothing is asked again, with growing waits: long
+// enough for one that is restarted while somebody waits for the rest of a large
+// zip.
+const (
+	maxIdle     = 5 * time.Second
+	maxIdleFile = time.Second // of other files, which begin anew soon enough
+	firstWait   = 250 * time.Millisecond
+)
+
 // pace reports whether another request may be made for a body of which so much
-// has been read. A request that brought nothing is followed by one more, after a
-// wait.
+// has been read, after a wait if the last one brought nothing.
 func (r *resumption) pace(ctx context.Context, read int64) bool {
-	r.idle++
-	if read > r.at {
-		r.idle = 0
-	}
-	r.at = read
-	if r.made == maxResumes || r.idle > 1 || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return false
 	}
-	r.made++
-	return r.idle == 0 || wait(ctx, 100*time.Millisecond+rand.N(900*time.Millisecond))
+	if r.since.IsZero() || read > r.at {
+		r.at, r.since, r.idle = read, time.Now(), 0
+		r.made++
+		return r.made <= maxResumes
+	}
+	limit := maxIdleFile
+	if r.name.Kind == artifact.Zip {
+		limit = maxIdle
+	}
+	pause := firstWait << r.idle
+	pause = pause/2 + rand.N(pause/2)
+	r.idle++
+	return time.Since(r.since)+pause <= limit && wait(ctx, pause)
 }
 
 // wait reports whether the time has passed before the context ended.
@@ -112,9 +128,12 @@ func (r *resumption) from(b *body) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, errOther
 	}
-	req.Header.Set("Range", fmt.Sprintf("bytes=%d-", b.read))
-	if r.valid != "" {
-		req.Header.Set("If-Range", r.valid)
+	req.Header.Set("Accept-Encoding", "identity")
+	if b.read > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", b.read))
+		if r.valid != "" {
+			req.Header.Set("If-Range", r.valid)
+		}
 	}
 	resp, err := r.client.http.Do(req)
 	b.watch.answered()
@@ -133,7 +152,7 @@ func (r *resumption) from(b *body) (io.ReadCloser, error) {
 
 // goOn brings an answer to where the body broke off.
 func (r *resumption) goOn(b *body, resp *http.Response) error {
-	if r.client.flaw(r.name, resp) != nil || resp.Uncompressed {
+	if r.client.flaw(r.name, resp) != nil {
 		return errOther
 	}
 	switch resp.StatusCode {
@@ -178,7 +197,6 @@ func goOnWithWhole(b *body, resp *http.Response) error {
 	if sum.Sum32() != b.sum {
 		return errOther
 	}
-	b.size = max(b.size, length)
 	return nil
 }
 

@@ -239,6 +239,19 @@ func TestSmallArtifactsGoOnOnlyWhereTheBytesAreKnownToBeMeant(t *testing.T) {
 	}
 }
 
+func TestABodyThatBreaksOffBeforeItsFirstByteIsAskedForAgain(t *testing.T) {
+	for _, n := range []artifact.Name{modName, zipName} {
+		data := map[artifact.Kind][]byte{artifact.Mod: []byte(goodMod), artifact.Zip: sourcetest.Zip(mod, version, 100)}[n.Kind]
+		f := &fragile{contents: [][]byte{data}, cuts: []int{0, -1}}
+		if got, err := get(t, openFragile(t, f, false, Options{}), n); err != nil || got != string(data) {
+			t.Errorf("%v: %d bytes, %v", n.Kind, len(got), err)
+		}
+		if asked := f.asked(); len(asked) != 2 || asked[1].Get("Range") != "" {
+			t.Errorf("%v: asked %v", n.Kind, asked)
+		}
+	}
+}
+
 func TestWhatMayChangeIsNotResumed(t *testing.T) {
 	for _, n := range []artifact.Name{
 		listName,
@@ -283,6 +296,25 @@ func TestAResumeThatIsNotToBeHadLeavesTheFirstError(t *testing.T) {
 		wantClass(t, fmt.Sprint(ranging), err, artifact.ErrBadUpstream)
 		if err == nil || !strings.Contains(err.Error(), "broke off after 50000 bytes") || len(f.asked()) != 2 {
 			t.Errorf("%d: %v after %d requests", ranging, err, len(f.asked()))
+		}
+	}
+}
+
+func TestAPartIsNeverTakenForTheWhole(t *testing.T) {
+	data := []byte(goodMod + strings.Repeat("// comment\n", 1000))
+	for what, test := range map[string]struct {
+		f    *fragile
+		want string
+	}{
+		"nobody knows the end": {&fragile{unsized: true, ranging: rangesStarred}, "broke off after 5000 bytes"},
+		"half of the rest":     {&fragile{unsized: true, ranging: rangesHalved}, "broke off after"},
+		"more than the rest":   {&fragile{ranging: rangesOverlong}, "longer than"},
+	} {
+		f := &fragile{contents: [][]byte{data}, tags: []string{`"a"`}, cuts: []int{5000, -1}, ranging: test.f.ranging, unsized: test.f.unsized}
+		got, err := get(t, openFragile(t, f, false, Options{}), modName)
+		wantClass(t, what, err, artifact.ErrBadUpstream)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %d bytes, %v", what, len(got), err)
 		}
 	}
 }
@@ -412,6 +444,8 @@ type reader struct {
 	ctx  context.Context
 	in   io.Reader
 	last error // nil: hang
+
+	closed bool
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -426,7 +460,10 @@ func (r *reader) Read(p []byte) (int, error) {
 	return 0, r.ctx.Err()
 }
 
-func (r *reader) Close() error { return nil }
+func (r *reader) Close() error {
+	r.closed = true
+	return nil
+}
 
 func answer(r *http.Request, data string, last error) *http.Response {
 	return &http.Response{
@@ -451,38 +488,43 @@ func TestResumesAreFewAndEndInTime(t *testing.T) {
 		return resp
 	}
 	for what, test := range map[string]struct {
-		answer   func(r *http.Request, i int) (*http.Response, error) // from the second request on
-		requests int
-		min, max time.Duration
-		class    error
+		answer      func(r *http.Request, i int) (*http.Response, error) // from the second request on
+		least, most int                                                  // requests
+		min, max    time.Duration
+		class       error
 	}{
-		"a byte each":           {func(r *http.Request, i int) (*http.Response, error) { return part(r, i, reset), nil }, 4, 0, 0, artifact.ErrBadUpstream},
-		"a byte and a stall":    {func(r *http.Request, i int) (*http.Response, error) { return part(r, i, nil), nil }, 4, 30 * time.Second, 30 * time.Second, artifact.ErrTimeout},
-		"nothing":               {func(*http.Request, int) (*http.Response, error) { return nil, errors.New(dead) }, 3, 100 * time.Millisecond, time.Second, artifact.ErrBadUpstream},
-		"a hang before answers": {func(r *http.Request, _ int) (*http.Response, error) { return hangBefore(r) }, 3, 20 * time.Second, 21 * time.Second, artifact.ErrBadUpstream},
-		"a hang in the prefix":  {func(r *http.Request, _ int) (*http.Response, error) { return answer(r, "", nil), nil }, 3, 20 * time.Second, 21 * time.Second, artifact.ErrBadUpstream},
+		"a byte each":           {func(r *http.Request, i int) (*http.Response, error) { return part(r, i, reset), nil }, 4, 4, 0, 0, artifact.ErrBadUpstream},
+		"a byte and a stall":    {func(r *http.Request, i int) (*http.Response, error) { return part(r, i, nil), nil }, 4, 4, 30 * time.Second, 30 * time.Second, artifact.ErrTimeout},
+		"nothing":               {func(*http.Request, int) (*http.Response, error) { return nil, errors.New(dead) }, 5, 8, maxIdle / 4, maxIdle, artifact.ErrBadUpstream},
+		"a hang before answers": {func(r *http.Request, _ int) (*http.Response, error) { return hangBefore(r) }, 2, 2, 10 * time.Second, 10 * time.Second, artifact.ErrBadUpstream},
+		"a hang in the prefix":  {func(r *http.Request, _ int) (*http.Response, error) { return answer(r, "", nil), nil }, 2, 2, 10 * time.Second, 10 * time.Second, artifact.ErrBadUpstream},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			requests := 0
+			var bodies []*reader
 			c := open(t, "https://proxy.example.com", o).(*client)
 			c.http.Transport = answers(func(r *http.Request) (*http.Response, error) {
 				requests++
-				if requests == 1 {
-					return answer(r, "x", reset), nil
+				resp, err := answer(r, "x", reset), error(nil)
+				if requests > 1 {
+					resp, err = test.answer(r, requests-1)
 				}
-				return test.answer(r, requests-1)
+				if err == nil {
+					bodies = append(bodies, resp.Body.(*reader))
+				}
+				return resp, err
 			})
 			begun := time.Now()
 			_, err := get(t, c, zipName)
 			wantClass(t, what, err, test.class)
-			if took := time.Since(begun); requests != test.requests || took < test.min || took > test.max {
-				t.Errorf("%s: %d requests in %v, want %d in %v to %v", what, requests, took, test.requests, test.min, test.max)
+			if took := time.Since(begun); requests < test.least || requests > test.most || took < test.min || took > test.max {
+				t.Errorf("%s: %d requests in %v, want %d to %d in %v to %v", what, requests, took, test.least, test.most, test.min, test.max)
 			}
 			if err != nil && strings.Contains(err.Error(), dead) {
 				t.Errorf("%s: %v is not the first error", what, err)
 			}
-			if len(c.slots) != 0 {
-				t.Errorf("%s: a slot is lost", what)
+			if len(c.slots) != 0 || slices.ContainsFunc(bodies, func(r *reader) bool { return !r.closed }) {
+				t.Errorf("%s: a slot or a body is lost", what)
 			}
 		})
 	}

@@ -184,7 +184,8 @@ func secretsOfUser(user *url.Userinfo) []string {
 	if password != "" && len(name) < 12 {
 		name = ""
 	}
-	return []string{password, name, strings.TrimPrefix(basic(user), "Basic ")}
+	escaped := strings.TrimPrefix(url.UserPassword("", password).String(), ":")
+	return []string{password, escaped, name, strings.TrimPrefix(basic(user), "Basic ")}
 }
 
 func withoutEmpty(list []string) (kept []string) {

@@ -351,6 +351,34 @@ func TestTheClientCertificateIsShownToTheUpstreamAlone(t *testing.T) {
 	}
 }
 
+func TestAProxyThatSpeaksTLSIsAskedAndShownNoClientCertificate(t *testing.T) {
+	a := newAuthority(t)
+	shown := make(chan int, 1)
+	proxy := serveTLS(t, a.issue(t), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }, func(w http.ResponseWriter, r *http.Request) {
+		shown <- len(r.TLS.PeerCertificates)
+		w.WriteHeader(http.StatusForbidden)
+	})
+	base := mustParse(t, "https://proxy.example.com")
+	o := newOrigin(base, Options{Proxy: mustParse(t, proxy), RootCAs: a.pool(), Certificate: a.issue(t, forClients).show}.withDefaults())
+	req, err := http.NewRequestWithContext(bounded(t), http.MethodGet, base.String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := o.RoundTrip(req)
+	if err == nil {
+		resp.Body.Close()
+		t.Error("the proxy refuses, but an answer came")
+	}
+	select {
+	case n := <-shown:
+		if n != 0 {
+			t.Errorf("the proxy was shown %d certificates", n)
+		}
+	default:
+		t.Errorf("the proxy was not asked: %v", err)
+	}
+}
+
 func TestTroubleWithCertificatesNamesTheSettingThatHelps(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	trusting := Options{RootCAs: a.pool()}

@@ -23,7 +23,10 @@ const maxConns = 64
 func newTransport(o Options, dial *addresses) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(!o.NoHTTP2)
+	// net/http would offer HTTP/2 to a proxy that speaks TLS, too, but
+	// cannot use it there.
+	tlsProxy := o.Proxy != nil && o.Proxy.Scheme == "https"
+	protocols.SetHTTP2(!o.NoHTTP2 && !tlsProxy)
 	return &http.Transport{
 		Proxy:                  proxyOf(o),
 		DialContext:            dial.dialContext,
@@ -121,7 +124,7 @@ func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
 type hop struct {
 	own    bool // to the upstream, not to where it has redirected to
 	direct bool // without a proxy, which would look up names himself
-	tunnel bool // without a proxy that speaks TLS himself
+	tunnel bool // without a proxy that speaks TLS
 
 	asked atomic.Bool // for a client certificate
 }

@@ -6,18 +6,23 @@
 //   - only a 404 or 410 is ErrNotFound; every other trouble has the class it
 //     deserves, and no body ends cleanly that is known to be short, too large
 //     or not what was asked for;
-//   - credentials in the upstream's URL are sent to exactly its scheme, host and
-//     port, and neither redirects nor error texts carry them anywhere else;
+//   - the upstream's credentials, headers and client certificate are sent to
+//     exactly its scheme, host and port, and neither redirects nor error texts
+//     carry them anywhere else;
+//   - the body of an immutable artifact that breaks off goes on with a few further
+//     requests, and is either the whole or an error;
 //   - every wait has a bound, and so has what one upstream may have under way,
 //     so that one that hangs holds up nobody else;
 //   - the Check of a blob refuses what the go command would refuse, and zips
-//     built to exhaust whoever reads them.
+//     built to exhaust whoever reads them;
+//   - a name that cannot be looked up leads for five minutes to where it led
+//     before.
 //
-// It does not retry, cache or remember who was ill: that is the work of what
-// stands around it.
+// It does not retry what was refused, cache or remember who was ill: that is the
+// work of what stands around it.
 //
 // Sources: the Go Modules Reference, section "GOPROXY protocol";
-// cmd/go/internal/modfetch/proxy.go; cmd/go/internal/web.
+// cmd/go/internal/modfetch/proxy.go; cmd/go/internal/web; RFC 9110, section 14.
 package upstream
 
 import (
@@ -54,7 +59,7 @@ type Options struct {
 	// environment, since that could ask in the upstream's place.
 	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
-	Proxy   *url.URL // http, https or socks5; nil: that of the environment
+	Proxy   *url.URL // http, https (then without HTTP/2) or socks5; nil: that of the environment
 	NoProxy bool     // not even that of the environment
 	NoHTTP2 bool
 
