@@ -123,7 +123,7 @@ func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
 // RoundTripper to the dialer and to TLS.
 type hop struct {
 	own    bool // to the upstream, not to where it has redirected to
-	direct bool // without a proxy, which would look up names himself
+	direct bool // without a proxy, which would look up names itself
 	tunnel bool // without a proxy that speaks TLS
 
 	asked atomic.Bool // for a client certificate
