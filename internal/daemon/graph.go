@@ -77,12 +77,13 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sumdb: %w", err)
 	}
+	g := &graph{upstream: cfg.Upstream.String(), sumdb: cfg.Sumdb.String(), offline: noUpstream(cfg)}
 	b := &builder{daemon: d, cfg: cfg, members: map[string]*pool.Upstream{}, budget: source.NewBudget(retryPercent, retryBurst)}
+	b.hashed = func(module string) bool { return g.db != nil && !g.routes.unproven(module) }
 	links, err := b.links(cfg.Upstream)
 	if err != nil {
 		return nil, fmt.Errorf("upstream: %w", err)
 	}
-	g := &graph{upstream: cfg.Upstream.String(), sumdb: cfg.Sumdb.String(), offline: noUpstream(cfg)}
 	if g.routes, err = b.routes(links); err != nil {
 		return nil, err
 	}

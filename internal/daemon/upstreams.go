@@ -29,6 +29,7 @@ type builder struct {
 	members map[string]*pool.Upstream // by identity
 	budget  *source.Budget            // of retries, for all upstreams together
 	adopt   []func()                  // what is to be done when the graph comes in force
+	hashed  func(module string) bool  // of which modules zips are compared with a checksum database
 }
 
 // links makes the links of a chain from a list of upstreams.
@@ -161,6 +162,7 @@ func (b *builder) member(name, rawURL string, o upstream.Options) (*pool.Upstrea
 	}
 	o.UserAgent = "weir/" + b.version
 	o.OnResume = func() { b.metrics.Resumed(name) }
+	o.ZipsHashed = b.hashed
 	client, err := upstream.New(rawURL, o)
 	if err != nil {
 		return nil, err

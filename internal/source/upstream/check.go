@@ -32,6 +32,9 @@ func check(from string, n artifact.Name, zipsHashed bool) func(context.Context, 
 	}
 }
 
+// hashed reports whether a later check reads every file of the zip of a module.
+func (o *Options) hashed(n artifact.Name) bool { return o.ZipsHashed != nil && o.ZipsHashed(n.Module) }
+
 // flawOf returns the function that finds what is wrong with an artifact. It
 // returns an *fs.PathError for trouble with the spool, which is no flaw.
 func flawOf(n artifact.Name, zipsHashed bool) func(context.Context, *blob.Spool) error {

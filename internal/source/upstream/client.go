@@ -60,7 +60,7 @@ func (c *client) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error)
 	if b.err = c.flaw(n, resp); b.err == nil {
 		b.resume = c.resumptionOf(n, resp)
 	}
-	return &blob.Blob{Info: blob.Info{Size: b.size}, Body: b, Check: check(c.from, n, c.o.ZipsHashed)}, nil
+	return &blob.Blob{Info: blob.Info{Size: b.size}, Body: b, Check: check(c.from, n, c.o.hashed(n))}, nil
 }
 
 // done ends a fetch.

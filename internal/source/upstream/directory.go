@@ -51,7 +51,7 @@ func (d *directory) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, err
 	if size > n.Kind.MaxSize() {
 		b.err = badBody(fromDirectory, n, errTooLarge(n.Kind.MaxSize()))
 	}
-	return &blob.Blob{Info: blob.Info{Size: size}, Body: b, Check: check(fromDirectory, n, d.o.ZipsHashed)}, nil
+	return &blob.Blob{Info: blob.Info{Size: size}, Body: b, Check: check(fromDirectory, n, d.o.hashed(n))}, nil
 }
 
 // openRegular opens a regular file. Others are not opened at all, since a named

@@ -395,7 +395,10 @@ func TestAResumedBodyIsTheWholeOrAnError(t *testing.T) {
 				whole.Add(1)
 			}
 			if asked := len(f.asked()); asked > 20 {
-				t.Errorf("case %d: %d requests", i, asked)
+				for _, h := range f.asked() {
+					t.Logf("case %d: Range %q", i, h.Get("Range"))
+				}
+				t.Errorf("case %d: %d requests, cuts %v, %d, %v", i, asked, f.cuts, f.ranging, err)
 			}
 		})
 	}

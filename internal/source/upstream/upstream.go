@@ -67,11 +67,11 @@ type Options struct {
 	// must not block.
 	OnResume func()
 
-	// ZipsHashed says that a later check reads every file of a zip, as a
+	// ZipsHashed says of which modules a later check reads every file of a zip, as a
 	// comparison with a checksum database does. The check here is then of the
 	// zip's structure only, and leaves it to that one to find files whose
 	// sizes or contents are not as declared.
-	ZipsHashed bool
+	ZipsHashed func(module string) bool // nil: none
 }
 
 // Timeouts bound the parts of a fetch.
