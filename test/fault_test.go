@@ -212,7 +212,8 @@ func TestF14HitsNeverWaitForMisses(t *testing.T) {
 func TestF17FlappingNotFound(t *testing.T) {
 	t.Parallel()
 	p := modtest.New(simple("example.com/m", "v1.0.0"), simple("example.com/m", "v1.1.0"))
-	w := startWeir(t, "WEIR_UPSTREAM="+p.Start(t), "WEIR_CACHE_FRESH=1ms", "WEIR_CACHE_NOT_FOUND=1ms", "WEIR_CACHE_LIST_NOT_FOUND=1ms")
+	w := startWeir(t, "WEIR_UPSTREAM="+p.Start(t), "WEIR_CACHE_FRESH=1ms", "WEIR_CACHE_NOT_FOUND=1ms", "WEIR_CACHE_LIST_NOT_FOUND=1ms",
+		"WEIR_PREFETCH_ENABLED=false") // so that only what was asked for is held
 	for _, path := range files("example.com/m", "v1.0.0") {
 		w.want(t, path, truth(t, p, path))
 	}
