@@ -279,6 +279,7 @@ func (d *daemon) drain(srv *http.Server) error {
 		d.log.Warn("some requests were cut", "error", err)
 		srv.Close()
 	}
+	d.prefetch.Close() // what nobody waits for is not begun any more
 	if err := d.cache.Drain(ctx); err != nil {
 		d.log.Warn("some fetches were given up", "error", err)
 	}
