@@ -142,7 +142,7 @@ func (d *daemon) cacheOptions(cfg *config.Config, g *graph) cache.Options {
 		Offline:     g.offline,
 		MaxFills:    cfg.Cache.MaxFills,
 		MaxWaiting:  cfg.Cache.MaxWaiting,
-		FillTimeout: time.Duration(cfg.Fetch.Total),
+		FillTimeout: fillTimeout(cfg),
 		Fallback:    tempFiles{},
 		OnEvent:     d.event,
 	}

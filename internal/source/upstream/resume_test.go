@@ -362,6 +362,19 @@ func randomFragile(r *rand.Rand, first, second []byte) *fragile {
 	return f
 }
 
+// countRequests counts what a client asks for. A server may see more of it, since
+// net/http asks again by itself when a connection turns out to be dead.
+func countRequests(s source.Source) *atomic.Int32 {
+	asked := new(atomic.Int32)
+	c := s.(*client)
+	next := c.http.Transport
+	c.http.Transport = answers(func(r *http.Request) (*http.Response, error) {
+		asked.Add(1)
+		return next.RoundTrip(r)
+	})
+	return asked
+}
+
 func TestAResumedBodyIsTheWholeOrAnError(t *testing.T) {
 	first := sourcetest.Zip(mod, version, 20<<10)
 	same := bytes.Clone(first) // of the same length
@@ -375,13 +388,14 @@ func TestAResumedBodyIsTheWholeOrAnError(t *testing.T) {
 	})
 	var whole atomic.Int32
 	var wg sync.WaitGroup
-	free := make(chan struct{}, 64)
-	const cases = 600
+	free := make(chan struct{}, 16)
+	const cases = 400
 	for i := range cases {
 		r := rand.New(rand.NewPCG(uint64(i), 1))
 		f := randomFragile(r, first, [][]byte{same, longer}[r.IntN(2)])
 		servers.Store(strconv.Itoa(i), f)
-		s := opener(r.IntN(2) == 0, fmt.Sprint("/", i), Options{})
+		s := opener(r.IntN(2) == 0, fmt.Sprint("/", i), Options{Timeouts: Timeouts{Connect: time.Minute}})
+		asked := countRequests(s)
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
@@ -394,11 +408,8 @@ func TestAResumedBodyIsTheWholeOrAnError(t *testing.T) {
 			case err == nil:
 				whole.Add(1)
 			}
-			if asked := len(f.asked()); asked > 20 {
-				for _, h := range f.asked() {
-					t.Logf("case %d: Range %q", i, h.Get("Range"))
-				}
-				t.Errorf("case %d: %d requests, cuts %v, %d, %v", i, asked, f.cuts, f.ranging, err)
+			if n := asked.Load(); n > 20 {
+				t.Errorf("case %d: %d requests", i, n)
 			}
 		})
 	}
@@ -422,9 +433,10 @@ func TestAStallGoesOn(t *testing.T) {
 			w.(http.Flusher).Flush()
 			hang(t, r)
 		})
-		o := short
-		o.MaxConcurrent = 1 // which a further request needs no more of
-		s := opener(http2, "", o)
+		s := opener(http2, "", Options{
+			Timeouts:      Timeouts{Stall: time.Second},
+			MaxConcurrent: 1, // which a further request needs no more of
+		})
 		for range 2 {
 			if got, err := get(t, s, zipName); err != nil || got != string(data) {
 				t.Errorf("HTTP/2 %v: %d bytes, %v", http2, len(got), err)
