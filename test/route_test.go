@@ -13,10 +13,10 @@ import (
 // ones, as an attacker would publish them, so that asking it would not go unseen
 // for want of an answer.
 type houses struct {
-	public, private       *modtest.Proxy
-	publicURL, privateURL string
-	machine               *modtest.Machine // of the private one
-	db                    *modtest.SumDB
+	public, private *modtest.Proxy
+	publicURL       string
+	machine         *modtest.Machine // of the private one
+	db              *modtest.SumDB
 }
 
 // Public modules require private ones and the other way round.
