@@ -53,7 +53,8 @@ func Direct() Link {
 //
 // A body that turns out to be bad is another matter: its Next asks the links
 // that are left, whatever they say about falling back, and then once more each
-// link that has not been asked twice and has not said ErrNotFound. What it
+// link that has not been asked twice, has not said ErrNotFound, and whose body has
+// not taken too long. What it
 // brings is checked like all else, so that this is safe, and one bad mirror
 // fails no build.
 //
@@ -178,6 +179,7 @@ type walk struct {
 type state struct {
 	tries  int
 	absent bool // it has said ErrNotFound
+	late   bool // its body has taken too long
 }
 
 // note keeps err if it is at least as helpful as what is known.
@@ -221,7 +223,7 @@ func (w *walk) ask(ctx context.Context, order []int, failed func(i int, err erro
 		return nil
 	}
 	w.states[order[winner]].tries++
-	mine := w.withNext(b)
+	mine := w.withNext(&w.states[order[winner]], b)
 	bind(mine, release)
 	return mine
 }
@@ -279,16 +281,17 @@ func (w *walk) result(ctx context.Context, b *blob.Blob) (*blob.Blob, error) {
 	return nil, w.err
 }
 
-// withNext returns b with a Next that first asks whoever brought it and then
-// walks on.
-func (w *walk) withNext(b *blob.Blob) *blob.Blob {
+// withNext returns b, which came from the link of that state, with a Next that
+// first asks whoever brought it and then walks on.
+func (w *walk) withNext(from *state, b *blob.Blob) *blob.Blob {
 	inner, next := b.Next, *b // a copy: what came may be shared
 	next.Next = func(ctx context.Context, cause error) (*blob.Blob, error) {
 		w.notice(cause)
+		from.late = from.late || errors.Is(cause, artifact.ErrTimeout)
 		if inner != nil {
 			b, err := inner(ctx, cause)
 			if err == nil {
-				return w.withNext(b), nil
+				return w.withNext(from, b), nil
 			}
 			w.notice(err)
 		}
@@ -312,7 +315,7 @@ func (w *walk) next(ctx context.Context) (*blob.Blob, error) {
 	var fresh, down, again []int
 	for i := range w.links {
 		switch s := w.states[i]; {
-		case s.absent || s.tries > 1:
+		case s.absent || s.late || s.tries > 1:
 		case s.tries == 1:
 			again = append(again, i)
 		case w.links[i].isDown():

@@ -240,6 +240,21 @@ func TestNextAsksEachLinkTwiceAtMost(t *testing.T) {
 	}
 }
 
+func TestNextDoesNotAskAgainWhoseBodyTookTooLong(t *testing.T) {
+	slow, other := plays("a"), plays(classed(artifact.ErrBadUpstream, "cut"), "b")
+	b, err := Chain(Link{Source: slow}, Link{Source: other}).Fetch(t.Context(), anyName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cause := classed(artifact.ErrTimeout, "stalled")
+	if b, err = b.Next(t.Context(), cause); !errors.Is(err, cause) {
+		t.Errorf("got %v, %v; want the cause", b, err)
+	}
+	if slow.asked != 1 || other.asked != 1 {
+		t.Errorf("asked %d and %d times", slow.asked, other.asked)
+	}
+}
+
 func TestNextReturnsTheCauseAndIntegrityBeforeAll(t *testing.T) {
 	cut := classed(artifact.ErrBadUpstream, "broke off")
 	bad := classed(artifact.ErrIntegrity, "checksum mismatch")

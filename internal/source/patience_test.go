@@ -56,17 +56,26 @@ func (b *hangingBody) Read(p []byte) (int, error) {
 func (b *hangingBody) Close() error { return nil }
 
 func TestABodyThatHangsIsSilenceUnlessItIsLarge(t *testing.T) {
-	for kind, want := range map[artifact.Kind]string{artifact.Mod: "good", artifact.Zip: "hangs"} {
+	for _, test := range []struct {
+		kind artifact.Kind
+		size int64
+		want string
+	}{
+		{artifact.Mod, 4, "good"},
+		{artifact.Zip, 4, "good"},
+		{artifact.Zip, maxPreload + 1, "hangs"},
+		{artifact.Zip, -1, "hangs"},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			hangs := Func(func(ctx context.Context, _ artifact.Name) (*blob.Blob, error) {
-				return &blob.Blob{Info: blob.Info{Size: 4}, Body: &hangingBody{ctx: ctx}}, nil
+				return &blob.Blob{Info: blob.Info{Size: test.size}, Body: &hangingBody{ctx: ctx}}, nil
 			})
 			good := Func(func(context.Context, artifact.Name) (*blob.Blob, error) {
 				return blob.FromBytes(blob.Info{}, []byte("good")), nil
 			})
 			limit := func(artifact.Name) Patience { return Patience{Limit: time.Second} }
 			chain := Chain(Link{Name: "ill", Source: hangs, FallBackOnError: true, Patience: limit}, Link{Name: "well", Source: good})
-			b, err := chain.Fetch(t.Context(), artifact.Name{Kind: kind, Module: "a.b/c", Version: "v1.0.0"})
+			b, err := chain.Fetch(t.Context(), artifact.Name{Kind: test.kind, Module: "a.b/c", Version: "v1.0.0"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,8 +83,8 @@ func TestABodyThatHangsIsSilenceUnlessItIsLarge(t *testing.T) {
 			if b.Body == nil {
 				got = string(b.Data)
 			}
-			if b.Close(); got != want {
-				t.Errorf("%v: %s, want %s", kind, got, want)
+			if b.Close(); got != test.want {
+				t.Errorf("%+v: %s", test, got)
 			}
 		})
 	}

@@ -14,9 +14,9 @@ const maxPreload = 256 << 10
 // fetched is what becomes of the answer of a link for a small artifact: its body is
 // read at once, so that one that hangs in the middle, or breaks off, is silence or
 // an error like any other. Where an error leads nowhere, the reader meets it: as a
-// bad body, it does.
+// bad body, it does. A zip that is not known to be small is passed on as it comes.
 func (l *Link) fetched(n artifact.Name, b *blob.Blob) (*blob.Blob, error) {
-	if n.Kind == artifact.Zip || b.Body == nil {
+	if b.Body == nil || n.Kind == artifact.Zip && (b.Size < 0 || b.Size > maxPreload) {
 		return b, nil
 	}
 	var head bytes.Buffer

@@ -22,8 +22,10 @@ type breaker struct {
 // When a breaker opens: after so many failures in a row, or when half of so many
 // recent requests have failed.
 const (
-	maxInARow   = 5
-	minRequests = 20
+	maxInARow = 5
+	// Silence counts for more: each time, somebody has waited for seconds.
+	silenceWeight = 2
+	minRequests   = 20
 )
 
 // How long a breaker stays open.
@@ -34,9 +36,10 @@ const (
 	minOpen      = time.Second // even if an ordinary request succeeds
 )
 
-// failure counts a failure and reports whether the breaker has opened.
-func (b *breaker) failure(now time.Time) (opened bool) {
-	b.inARow++
+// failure counts a failure, for as many in a row as its weight, and reports
+// whether the breaker has opened.
+func (b *breaker) failure(now time.Time, weight int) (opened bool) {
+	b.inARow += weight
 	b.recent.add(now, 0, 1)
 	ok, failed := b.recent.count(now)
 	if b.open || b.inARow < maxInARow && (ok+failed < minRequests || failed < ok) {

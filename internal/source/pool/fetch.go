@@ -38,7 +38,7 @@ type verdict int
 const (
 	undecided verdict = iota
 	succeeded
-	failed
+	failing
 )
 
 func (u *Upstream) begin(ctx context.Context, n artifact.Name) *fetch {
@@ -70,29 +70,30 @@ func (f *fetch) refused(err error) {
 	}
 	switch artifact.Class(err) {
 	case artifact.ErrNotFound, artifact.ErrForbidden:
-		f.answered()
+		f.measure()
+		f.sign()
 		f.succeed(false)
 	default:
 		f.fail(err)
 	}
 }
 
-// answered notes an honest answer.
-func (f *fetch) answered() {
-	f.measure()
-	f.sign()
-}
-
-// sign notes that the upstream has sent something.
+// sign notes that the upstream gets something done: it has answered to the end, or
+// sent a good part of a body. The beginning of an answer is no sign: hanging after
+// it is as bad as before.
 func (f *fetch) sign() { f.upstream.lastSign.Store(time.Now().UnixNano()) }
 
-// slow counts a request whose answer somebody has lost patience for, if nobody
-// else has got anything meanwhile. Otherwise it is this artifact that takes its
+// goodPart is how many bytes at once are a sign of life.
+const goodPart = 512
+
+// slow counts a request whose answer somebody has lost patience for, if nobody has
+// got anything for most of the time. Otherwise it is this artifact that takes its
 // time, or there are more requests than connections.
 func (f *fetch) slow() {
 	f.measure()
-	if f.upstream.lastSign.Load() <= f.begun.UnixNano() {
-		f.fail(f.upstream.tooLong(f.name, time.Since(f.begun)))
+	now := time.Now()
+	if quiet := now.Sub(time.Unix(0, f.upstream.lastSign.Load())); 2*quiet > now.Sub(f.begun) {
+		f.failed(f.upstream.tooLong(f.name, now.Sub(f.begun)), silenceWeight)
 	}
 }
 
@@ -128,9 +129,12 @@ func (f *fetch) succeed(whole bool) {
 	u.pool.changes.tell()
 }
 
-// fail counts a failure, once. A request that was counted as a success, because
+// fail counts a failure.
+func (f *fetch) fail(err error) { f.failed(err, 1) }
+
+// failed counts a failure, once. A request that was counted as a success, because
 // what is wrong with the body had not been found yet, is one no more.
-func (f *fetch) fail(err error) {
+func (f *fetch) failed(err error, weight int) {
 	u := f.upstream
 	u.mu.Lock()
 	if f.verdict == succeeded {
@@ -139,9 +143,9 @@ func (f *fetch) fail(err error) {
 		}
 		u.breaker.retract(time.Now(), f.inARow)
 	}
-	if f.verdict != failed {
-		f.verdict = failed
-		u.failure(f.name, err)
+	if f.verdict != failing {
+		f.verdict = failing
+		u.failure(f.name, err, weight)
 	}
 	u.mu.Unlock()
 	u.pool.changes.tell()
@@ -156,6 +160,7 @@ func (f *fetch) watch(b *blob.Blob) *blob.Blob {
 	f.blob.Next = f.next
 	if b.Body == nil {
 		f.end()
+		f.sign()
 		f.succeed(true)
 		return &f.blob
 	}
@@ -166,7 +171,7 @@ func (f *fetch) watch(b *blob.Blob) *blob.Blob {
 // Read implements io.Reader.
 func (f *fetch) Read(p []byte) (int, error) {
 	n, err := f.inner.Body.Read(p)
-	if n > 0 {
+	if n >= goodPart || err == io.EOF {
 		f.sign()
 	}
 	switch {

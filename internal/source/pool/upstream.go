@@ -21,7 +21,7 @@ type Upstream struct {
 
 	broken   atomic.Bool  // as the breaker says
 	rest     atomic.Int64 // until when it rests, in Unix nanoseconds
-	lastSign atomic.Int64 // when it last sent something, in Unix nanoseconds
+	lastSign atomic.Int64 // when it last got something done, in Unix nanoseconds
 	requests atomic.Int64
 	inFlight atomic.Int64
 	hedges   atomic.Int64
@@ -60,7 +60,7 @@ func (u *Upstream) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, erro
 		f.refused(err)
 		return nil, err
 	}
-	f.answered()
+	f.measure()
 	return f.watch(b), nil
 }
 
@@ -145,7 +145,7 @@ func (u *Upstream) success(begun time.Time) {
 
 // failure counts the failure of a request; the lock is held. Of those during a
 // rest, only the one that began it counts as a sign of a broken upstream.
-func (u *Upstream) failure(n artifact.Name, err error) {
+func (u *Upstream) failure(n artifact.Name, err error, weight int) {
 	now := time.Now()
 	u.note(now, err)
 	u.bad = n
@@ -157,7 +157,7 @@ func (u *Upstream) failure(n artifact.Name, err error) {
 		}
 	}
 	u.errorRate.add(now, 1)
-	if u.breaker.failure(now) {
+	if u.breaker.failure(now, weight) {
 		u.opened()
 	}
 	u.announce(now, err)
