@@ -8,6 +8,7 @@ const (
 	compress   = "github.com/klauspost/compress"
 	cobra      = "github.com/spf13/cobra"
 	pflag      = "github.com/spf13/pflag"
+	oidc       = "github.com/coreos/go-oidc/v3"
 	otter      = "github.com/maypok86/otter/v2"
 	prometheus = "github.com/prometheus/client_golang"
 	xmod       = "golang.org/x/mod"
@@ -49,6 +50,7 @@ var house = map[string]room{
 	"internal/prefetch":        {imports: []string{"internal/artifact", "internal/cache", xmod}, tests: []string{"internal/blob"}},
 
 	// Who is at the door, and who watches.
+	"internal/policy":    {imports: []string{"internal/artifact", xmod}},
 	"internal/limit":     {},
 	"internal/admin":     {imports: []string{"internal/source/pool"}},
 	"internal/server":    {imports: []string{"internal/artifact", "internal/blob", "internal/cache"}},

@@ -21,6 +21,8 @@ var (
 	ErrNotFound error = notFound{}
 	// ErrForbidden: a rule refuses the artifact.
 	ErrForbidden = errors.New("forbidden")
+	// ErrUnauthorized: the client must prove who it is, and has not.
+	ErrUnauthorized = errors.New("unauthorized")
 	// ErrIntegrity: bytes were found that must not be served, such as a zip
 	// that differs from its record in the checksum database.
 	ErrIntegrity = errors.New("integrity check failed")
@@ -78,6 +80,7 @@ var statuses = []struct {
 }{
 	{ErrIntegrity, http.StatusForbidden}, // outranks the others: a joined error of several sources is at worst this
 	{ErrForbidden, http.StatusForbidden},
+	{ErrUnauthorized, http.StatusUnauthorized},
 	{ErrTooMany, http.StatusTooManyRequests},
 	{ErrUnavailable, http.StatusServiceUnavailable},
 	{ErrTimeout, http.StatusGatewayTimeout},
