@@ -1,0 +1,225 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/goweir/weir/internal/artifact"
+)
+
+// A cage is what one command gets to see of the world: an environment made
+// from nothing, and two passes of the proxy. The go command's pass shows it a
+// page with the one go-import tag that counts, and leads nowhere; that of
+// version control leads to the repository.
+type cage struct {
+	workspace
+	toGo  *pass
+	toVCS *pass
+	env   []string
+	// secrets must not be in any text that leaves.
+	secrets []string
+}
+
+// newCage builds the cage for work on a repository. The caller ends it.
+func (s *Source) newCage(ctx context.Context, k *clone, mod string, r repository) (*cage, error) {
+	w, err := newWorkspace(s.runs, k)
+	if err != nil {
+		return nil, err
+	}
+	c := &cage{workspace: w, toGo: newPass(), toVCS: newPass()}
+	if !r.known {
+		c.toGo.page = r.page()
+	}
+	toGo, toVCS := s.proxy.show(c.toGo), s.proxy.show(c.toVCS)
+	c.env = append(s.goEnv(w, mod, r), "HTTP_PROXY="+toGo, "HTTPS_PROXY="+toGo)
+	var more []string
+	if r.vcs == "hg" {
+		more, err = s.hgEnv(c, r, toVCS)
+	} else {
+		more, err = s.gitEnv(ctx, c, r, toVCS)
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.remove())
+	}
+	c.env = append(c.env, more...)
+	s.proxy.issue(ctx, c.toGo)
+	s.proxy.issue(ctx, c.toVCS)
+	return c, nil
+}
+
+// end closes the ways out of a cage. Its workspace stays.
+func (s *Source) end(c *cage) {
+	s.proxy.revoke(c.toGo)
+	s.proxy.revoke(c.toVCS)
+}
+
+// goEnv is the environment of the go command. Nothing is taken over from that
+// of this process but where programs are.
+func (s *Source) goEnv(w workspace, mod string, r repository) []string {
+	env := []string{
+		"PATH=" + s.path,
+		"HOME=" + w.home(), "USERPROFILE=" + w.home(), "XDG_CONFIG_HOME=" + filepath.Join(w.home(), ".config"),
+		"TMPDIR=" + w.tmp(), "TMP=" + w.tmp(), "TEMP=" + w.tmp(),
+		"LC_ALL=C",
+		"GOMODCACHE=" + w.modCache(), "GOCACHE=" + filepath.Join(w.tmp(), "build"), "GOPATH=" + filepath.Join(w.home(), "go"),
+		"GOENV=off", "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOWORK=off", "GOAUTH=off",
+		"GOPROXY=direct", "GOSUMDB=off", "GOVCS=*:" + strings.Join(s.o.VCS, "|"),
+	}
+	if s.o.CAFile != "" {
+		env = append(env, "SSL_CERT_FILE="+s.o.CAFile, "GIT_SSL_CAINFO="+s.o.CAFile)
+	}
+	if !r.known {
+		// The go command goes on to plain http, which it needs no certificate
+		// for, when our proxy refuses the tunnel for https.
+		env = append(env, "GOINSECURE="+mod)
+	}
+	return env
+}
+
+// gitEnv is the environment of git, with the credential for the repository in
+// it. It also opens the way there.
+func (s *Source) gitEnv(ctx context.Context, c *cage, r repository, proxyURL string) ([]string, error) {
+	config := gitConfig{
+		{"core.hooksPath", os.DevNull}, {"core.attributesFile", os.DevNull}, {"core.fsmonitor", "false"}, {"init.templateDir", ""},
+		{"protocol.ext.allow", "never"}, {"protocol.file.allow", "never"}, {"protocol.git.allow", "never"},
+		{"submodule.recurse", "false"}, {"fetch.recurseSubmodules", "false"},
+		{"gc.autoDetach", "false"}, {"maintenance.autoDetach", "false"}, // nothing outlives the command
+		{"credential.helper", ""}, {"http.proxy", proxyURL}, {"http.proxyAuthMethod", "basic"},
+	}
+	env := []string{
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_ATTR_NOSYSTEM=1",
+		"GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=", "GCM_INTERACTIVE=never",
+		"GIT_PROTOCOL_FROM_USER=0", "GIT_SSH_VARIANT=ssh",
+	}
+	credential, ok, err := s.credential(ctx, r.location)
+	if err != nil {
+		return nil, err
+	}
+	overSSH := r.location.Scheme == "ssh" || ok && credential.SSH() && r.vcs == "git"
+	switch {
+	case overSSH:
+		command, err := s.sshCommand(ctx, r, credential)
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, "GIT_ALLOW_PROTOCOL=ssh", "GIT_SSH_COMMAND="+command)
+		if r.location.Scheme != "ssh" {
+			config = append(config, insteadOf(r, credential))
+		}
+	case r.location.Scheme == "http":
+		c.toVCS.plain = r.hostport()
+		env = append(env, "GIT_ALLOW_PROTOCOL=http", "GIT_SSH_COMMAND=false")
+	default:
+		c.toVCS.tunnel = r.hostport()
+		env = append(env, "GIT_ALLOW_PROTOCOL=https", "GIT_SSH_COMMAND=false")
+		if ok {
+			c.secrets = credential.secrets()
+			helper, err := c.store(r.location, credential)
+			if err != nil {
+				return nil, err
+			}
+			config = append(config, helper)
+		}
+	}
+	return append(env, config.env()...), nil
+}
+
+// hgrc is all the configuration that Mercurial gets: it asks nobody, has no
+// subrepositories, and uses the proxy for every host.
+const hgrc = "[ui]\ninteractive = no\n[subrepos]\nallowed = no\n[http_proxy]\nalways = yes\n"
+
+// hgEnv is the environment of Mercurial. It gets no credentials.
+func (s *Source) hgEnv(c *cage, r repository, proxyURL string) ([]string, error) {
+	c.toVCS.tunnel = r.hostport()
+	config := filepath.Join(c.dir, "hgrc")
+	if err := os.WriteFile(config, []byte(hgrc), 0o600); err != nil {
+		return nil, err
+	}
+	return []string{"HGRCPATH=" + config, "HGPLAIN=1", "HGSSH=false", "http_proxy=" + proxyURL, "https_proxy=" + proxyURL}, nil
+}
+
+// gitConfig is configuration of git, in pairs of key and value.
+type gitConfig [][2]string
+
+// env returns the configuration as environment variables.
+func (c gitConfig) env() []string {
+	env := []string{"GIT_CONFIG_COUNT=" + strconv.Itoa(len(c))}
+	for i, pair := range c {
+		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", i, pair[0]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i, pair[1]))
+	}
+	return env
+}
+
+// store puts a password where git finds it when the repository's host asks for
+// it, and no other host does: in a file that goes with the workspace.
+func (c *cage) store(u *url.URL, credential Credential) ([2]string, error) {
+	host := &url.URL{Scheme: u.Scheme, Host: u.Host}
+	with := *host
+	with.User = url.UserPassword(credential.user(), credential.Password)
+	if err := os.WriteFile(c.credentials(), []byte(with.String()+"\n"), 0o600); err != nil {
+		return [2]string{}, err
+	}
+	return [2]string{"credential." + host.String() + ".helper", "store --file=" + shellQuote(c.credentials())}, nil
+}
+
+// insteadOf lets git fetch a repository by ssh whose address says https.
+func insteadOf(r repository, credential Credential) [2]string {
+	root := url.URL{Scheme: "ssh", User: url.User(credential.sshUser()), Host: r.location.Hostname(), Path: "/"}
+	from := url.URL{Scheme: r.location.Scheme, Host: r.location.Host, Path: "/"}
+	return [2]string{"url." + root.String() + ".insteadOf", from.String()}
+}
+
+// sshCommand returns the command that git runs in place of ssh. It knows one
+// host, whose key must be known, at one address that the Guard allows.
+func (s *Source) sshCommand(ctx context.Context, r repository, credential Credential) (string, error) {
+	host := strings.ToLower(r.location.Hostname())
+	if !credential.SSH() || credential.KnownHostsFile == "" {
+		return "", &artifact.Error{Class: artifact.ErrBadUpstream, Reason: r.prefix + " is fetched by ssh, and there is no key for it", Hint: credentialHint(host)}
+	}
+	hostport := net.JoinHostPort(host, "22")
+	if r.location.Scheme == "ssh" {
+		hostport = r.hostport()
+	}
+	to, err := s.dialer.pin(ctx, hostport)
+	if err != nil {
+		return "", err
+	}
+	alias := host
+	if _, port, _ := net.SplitHostPort(hostport); port != "22" {
+		alias = "[" + host + "]:" + port // as known_hosts files name it
+	}
+	words := []string{"ssh", "-F", "none", "-i", credential.SSHKeyFile}
+	if r.location.User == nil {
+		words = append(words, "-l", credential.sshUser())
+	}
+	for _, option := range []string{
+		"BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "PasswordAuthentication=no", "KbdInteractiveAuthentication=no",
+		"StrictHostKeyChecking=yes", "UserKnownHostsFile=" + sshQuote(credential.KnownHostsFile), "GlobalKnownHostsFile=" + os.DevNull, "UpdateHostKeys=no",
+		"HostName=" + to.Addr().String(), "HostKeyAlias=" + alias, "CheckHostIP=no", "Port=" + strconv.Itoa(int(to.Port())),
+		"ProxyCommand=none", "ProxyJump=none", "PermitLocalCommand=no", "ClearAllForwardings=yes", "ForwardAgent=no", "ControlMaster=no", "ControlPath=none",
+		"ConnectTimeout=" + strconv.Itoa(int(connectTimeout.Seconds())), "ServerAliveInterval=15",
+	} {
+		words = append(words, "-o", option)
+	}
+	for i, word := range words {
+		words[i] = shellQuote(word)
+	}
+	return strings.Join(words, " "), nil
+}
+
+// shellQuote returns a word as a POSIX shell reads it.
+func shellQuote(word string) string {
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// sshQuote returns a file name as the configuration of ssh reads it.
+func sshQuote(name string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%").Replace(name) + `"`
+}

@@ -1,0 +1,381 @@
+// Package direct fetches modules straight from version control.
+//
+// A [Source] brings what the go command would bring with GOPROXY=direct, since
+// the go command is what fetches: the same versions, the same .info and .mod,
+// and zips with the same hash. It promises that
+//
+//   - the go command and version control run in a cage: an environment made from
+//     nothing, a home of their own, no hooks, no prompts, no configuration but
+//     ours, bounds on time, disk and output; at its end, whole process groups
+//     are killed and waited for;
+//   - they reach one place, the repository of the module, and that only if the
+//     [Guard] allows the very address that is connected to. Where the
+//     repository is, is found out here; the go command is told;
+//   - credentials get to the host they are for and to no other, are on no
+//     command line, and in no error;
+//   - clones are kept, within a bound, and shared by all versions of a
+//     repository, so that a further version costs what it adds, and a version
+//     list one question;
+//   - equal work is done once for all who want it, and a host that hangs holds
+//     up nobody who wants something from another one;
+//   - only proven absence is ErrNotFound. What is not proven, such as a host
+//     that wants credentials, is trouble.
+//
+// It refuses modules whose host is an address or this machine, repositories by
+// other schemes than https and, for git, ssh, and version control that has not
+// been allowed. It keeps no artifact for longer than a minute and runs on
+// systems that have process groups and symbolic links; elsewhere it builds.
+//
+// Sources: the Go Modules Reference, "Module proxies" and "Version control
+// systems"; cmd/go/internal/modfetch and cmd/go/internal/vcs.
+package direct
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"go/version"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/blob"
+)
+
+// Options are the settings of a Source. For numbers that are zero there are
+// defaults.
+type Options struct {
+	// Dir is the folder for clones and workspaces. One Source has it for
+	// itself. It is created if need be, for its owner only.
+	Dir string
+	// Go is the go command; empty: the one in PATH, or of GOROOT. It must be
+	// go1.26.6 or newer, since older ones can be made to accept wrong checksums.
+	Go string
+	// VCS are the version control systems that are allowed: git, which is the
+	// default, and hg. The others cannot be kept to one address.
+	VCS []string
+
+	MaxProcesses int           // go commands at one time; default 4
+	MaxWaiting   int           // fetches that wait for one, beyond which they are ErrUnavailable; default 256
+	CacheSize    int64         // bytes that all clones may have together; default 10 GiB
+	MaxDisk      int64         // bytes that one fetch may add; default 2 GiB
+	Timeout      time.Duration // for one go command, and again for waiting for it; default 5 min
+
+	Guard       *Guard      // which addresses may be reached; nil: public ones
+	Credentials Credentials // nil: none
+	UserAgent   string      // for requests to hosts of modules; default "weir"
+	// CAFile has the certificates of the authorities to trust, in PEM; empty:
+	// those of the system.
+	CAFile string
+
+	// resolve, in tests, says where host:port lies instead.
+	resolve func(hostport string) string
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxProcesses = orDefault(o.MaxProcesses, 4)
+	o.MaxWaiting = orDefault(o.MaxWaiting, 256)
+	o.CacheSize = orDefault(o.CacheSize, 10<<30)
+	o.MaxDisk = orDefault(o.MaxDisk, 2<<30)
+	o.Timeout = orDefault(o.Timeout, 5*time.Minute)
+	o.UserAgent = orDefault(o.UserAgent, "weir")
+	if len(o.VCS) == 0 {
+		o.VCS = []string{"git"}
+	}
+	return o
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// A Source fetches modules from version control. It is safe for concurrent use.
+type Source struct {
+	o      Options
+	goTool string // the go command
+	path   string // PATH of commands
+	runs   string // the folder of workspaces
+	cwd    string // the folder commands run in; empty: that of their workspace
+
+	dialer dialer
+	client *http.Client
+	proxy  *proxy
+	clones *clones
+	slots  *slots
+
+	repositories *recent[string, repository]
+	versions     *recent[module.Version, small]
+	locating     *flights[repository]
+	hauling      *flights[*haul]
+
+	ctx    context.Context // of all work
+	cancel context.CancelCauseFunc
+	going  sync.WaitGroup // of all work, and of those who wait for it
+
+	gate   sync.Mutex // held to add to going, while ctx lives
+	queued int        // fetches under way
+}
+
+// How many answers are remembered, and versions for how long: a build asks for
+// the .info and the .mod of a version one after the other.
+const (
+	rememberedRepositories = 4096
+	rememberedVersions     = 512
+	versionAge             = time.Minute
+)
+
+// New returns a Source, and removes what an earlier one in the same folder has
+// left unfinished. Nothing is fetched yet. Errors name what is missing on this
+// machine, or which setting is wrong.
+func New(o Options) (*Source, error) {
+	s := &Source{o: o.withDefaults()}
+	if err := s.findCommands(); err != nil {
+		return nil, fmt.Errorf("direct: %w", err)
+	}
+	roots, err := readRoots(s.o.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("direct: %w", err)
+	}
+	if err := s.openFolders(); err != nil {
+		return nil, fmt.Errorf("direct: %w", err)
+	}
+	s.dialer = dialer{guard: s.o.Guard, resolve: s.o.resolve}
+	transport := newTransport(s.dialer, roots)
+	s.client = s.newClient(transport)
+	if s.proxy, err = startProxy(s.dialer, transport); err != nil {
+		return nil, fmt.Errorf("direct: %w", err)
+	}
+	s.slots = newSlots(s.o.MaxProcesses)
+	s.repositories = newRecent[string, repository](repositoryAge, rememberedRepositories)
+	s.versions = newRecent[module.Version, small](versionAge, rememberedVersions)
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.locating = newFlights[repository](s.ctx, &s.going)
+	s.hauling = newFlights[*haul](s.ctx, &s.going)
+	return s, nil
+}
+
+// openFolders makes the folders and sweeps what a crash has left.
+func (s *Source) openFolders() error {
+	dir, err := filepath.Abs(s.o.Dir)
+	if err != nil {
+		return err
+	}
+	s.o.Dir, s.runs = dir, filepath.Join(dir, "run")
+	kept := filepath.Join(dir, "clones")
+	if err := os.RemoveAll(s.runs); err != nil {
+		return err
+	}
+	if err := errors.Join(os.MkdirAll(s.runs, 0o700), os.MkdirAll(kept, 0o700)); err != nil {
+		return err
+	}
+	if s.cwd, err = outsideModules(s.runs); err != nil {
+		return err
+	}
+	s.clones, err = openClones(kept, s.runs, s.o.CacheSize)
+	return err
+}
+
+// outsideModules returns the folder to run the go command in, if the one of its
+// workspace will not do since it lies within somebody's module, whose go.mod
+// would count.
+func outsideModules(runs string) (string, error) {
+	for dir := runs; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			return "", nil
+		}
+	}
+	root := filepath.VolumeName(runs) + string(filepath.Separator)
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+		return "", errors.New("the root folder of this machine has a go.mod, which the go command would take for the module it works on")
+	}
+	return root, nil
+}
+
+// oldestGo is the first release without known ways to make it accept checksums
+// that are not those of a checksum database.
+const oldestGo = "go1.26.6"
+
+// findCommands looks for the go command and version control.
+func (s *Source) findCommands() error {
+	for _, vcs := range s.o.VCS {
+		if vcs != "git" && vcs != "hg" {
+			return fmt.Errorf("version control %q is not supported, only git and hg are", vcs)
+		}
+		if _, err := exec.LookPath(vcs); err != nil {
+			return fmt.Errorf("the command %s is not installed: %w", vcs, err)
+		}
+	}
+	tool, err := findGo(s.o.Go)
+	if err != nil {
+		return err
+	}
+	s.goTool = tool
+	s.path = filepath.Dir(tool) + string(filepath.ListSeparator) + os.Getenv("PATH")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	home := os.TempDir()
+	out, _, err := run(ctx, home, []string{"PATH=" + s.path, "HOME=" + home, "GOTOOLCHAIN=local", "GOENV=off"}, tool, "env", "GOVERSION")
+	if err != nil {
+		return fmt.Errorf("%s does not work: %w", tool, err)
+	}
+	is := goVersion(out)
+	if version.Compare(is, oldestGo) < 0 {
+		return fmt.Errorf("%s is %s; at least %s is needed", tool, artifact.Clean(out, 80), oldestGo)
+	}
+	return nil
+}
+
+// goVersion returns the word in the go command's version that is one; releases
+// have it first, and those that are built from source after another.
+func goVersion(text string) string {
+	for word := range strings.FieldsSeq(text) {
+		if version.IsValid(word) {
+			return word
+		}
+	}
+	return ""
+}
+
+func findGo(name string) (string, error) {
+	if name == "" {
+		name = "go"
+	}
+	tool, err := exec.LookPath(name)
+	if err != nil && name == "go" {
+		tool, err = exec.LookPath(filepath.Join(os.Getenv("GOROOT"), "bin", "go"))
+	}
+	if err != nil {
+		return "", fmt.Errorf("the go command is not installed: %w", err)
+	}
+	return filepath.Abs(tool)
+}
+
+// readRoots reads certificates; nil: those of the system.
+func readRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("%s has no certificate", file)
+	}
+	return roots, nil
+}
+
+// Close kills all commands, removes their workspaces and waits for that. Bodies
+// that have been handed over can be read to their end.
+func (s *Source) Close() error {
+	s.gate.Lock()
+	s.cancel(errClosed)
+	s.gate.Unlock()
+	s.going.Wait()
+	s.client.CloseIdleConnections()
+	return errors.Join(s.proxy.Close(), os.RemoveAll(s.runs))
+}
+
+// Fetch implements source.Source. Nothing of a checksum database is found. The
+// body of a zip is an *os.File.
+func (s *Source) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err := checkName(n); err != nil {
+		return nil, err
+	}
+	if files, ok := s.remembered(n); ok {
+		return files.blob(n), nil
+	}
+	leave, err := s.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	r, err := s.locate(ctx, n.Module)
+	if err != nil {
+		return nil, err
+	}
+	if r.vcs == "mod" {
+		return s.fromProxy(ctx, r, n)
+	}
+	h, err := s.hauling.join(ctx, workOf(n), func(ctx context.Context) (*haul, error) { return s.bring(ctx, r, n) })
+	if err != nil {
+		return nil, ours(err)
+	}
+	b, err := h.blob(n)
+	return b, ours(err)
+}
+
+// ours gives errors of this machine, such as a full disk, their class.
+func ours(err error) error {
+	if err == nil || artifact.Class(err) != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &artifact.Error{Class: artifact.ErrUnavailable, Reason: "this proxy cannot fetch from version control now", Err: err}
+}
+
+// checkName refuses what must not get to any command, whoever made the name.
+func checkName(n artifact.Name) error {
+	parsed, err := artifact.Parse(n.Key())
+	if err != nil {
+		return err
+	}
+	if n.Kind.IsSum() || parsed != n {
+		return artifact.NotFound("%s is nothing that version control has", n)
+	}
+	return nil
+}
+
+// workOf names the work that an artifact takes. An .info and a .mod are the
+// same work.
+func workOf(n artifact.Name) string {
+	if n.Kind == artifact.Mod {
+		n.Kind = artifact.Info
+	}
+	return n.Key()
+}
+
+// busyRetry is when those may come again for whom there is no room.
+const busyRetry = 10 * time.Second
+
+// enter counts a fetch in, while there is room for it.
+func (s *Source) enter() (leave func(), err error) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.ctx.Err() != nil {
+		return nil, errClosed
+	}
+	if s.queued >= s.o.MaxProcesses+s.o.MaxWaiting {
+		return nil, errBusy
+	}
+	s.queued++
+	s.going.Add(1)
+	return func() {
+		s.gate.Lock()
+		s.queued--
+		s.gate.Unlock()
+		s.going.Done()
+	}, nil
+}
+
+var errClosed = &artifact.Error{Class: artifact.ErrUnavailable, Reason: "this proxy is shutting down", RetryAfter: busyRetry}
+
+var errBusy = &artifact.Error{Class: artifact.ErrUnavailable, Reason: "too much is being fetched from version control", Hint: "try again later", RetryAfter: busyRetry}

@@ -1,0 +1,131 @@
+package direct
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/goweir/weir/internal/artifact"
+)
+
+// The bounds of asking a host where a module is.
+const (
+	pageTimeout = 30 * time.Second
+	maxPage     = 1 << 20
+	// repositoryAge is how long an answer is good for: about as long as one
+	// build asks for a module.
+	repositoryAge = time.Minute
+)
+
+// locate finds out where the code of a module is, and whether it may be fetched.
+func (s *Source) locate(ctx context.Context, mod string) (repository, error) {
+	if r, ok := s.repositories.get(mod); ok {
+		return r, nil
+	}
+	return s.locating.join(ctx, mod, func(ctx context.Context) (repository, error) {
+		r, err := s.discover(ctx, mod)
+		if err != nil {
+			return repository{}, err
+		}
+		if err := s.checkRepository(r); err != nil {
+			return repository{}, err
+		}
+		s.repositories.put(mod, r)
+		return r, nil
+	})
+}
+
+// discover does what the go command does to find the repository of a module,
+// through the Guard.
+//
+// Source: cmd/go/internal/vcs/vcs.go, RepoRootForImportPath.
+func (s *Source) discover(ctx context.Context, mod string) (repository, error) {
+	if err := checkHost(mod); err != nil {
+		return repository{}, err
+	}
+	if r, ok, err := fromPath(mod); ok || err != nil {
+		return r, err
+	}
+	tag, err := s.askHost(ctx, mod)
+	if err != nil {
+		return repository{}, err
+	}
+	if tag.prefix != mod { // whoever has a page below a path must not speak for all of it
+		if root, err := s.askHostForRoot(ctx, tag.prefix, mod); err != nil || root != tag {
+			return repository{}, orNotFound(err, "the pages of %s and %s disagree about its go-import tag", mod, tag.prefix)
+		}
+	}
+	location, err := url.Parse(tag.url)
+	if err != nil || location.Scheme == "" {
+		return repository{}, artifact.NotFound("the go-import tag of %s has no valid repository address", tag.prefix)
+	}
+	if strings.HasPrefix(tag.subdir, "/") || strings.HasPrefix(tag.subdir, "-") {
+		return repository{}, artifact.NotFound("the go-import tag of %s has no valid subdirectory", tag.prefix)
+	}
+	return repository{goImport: tag, location: location}, nil
+}
+
+// askHost returns the go-import tag that the host of a module has for it.
+func (s *Source) askHost(ctx context.Context, mod string) (goImport, error) {
+	return s.askHostForRoot(ctx, mod, mod)
+}
+
+// askHostForRoot returns the tag for a module on the page of a path above it.
+func (s *Source) askHostForRoot(ctx context.Context, root, mod string) (goImport, error) {
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	defer cancel()
+	u := onHost(root)
+	u.RawQuery = "go-get=1"
+	resp, err := s.get(ctx, u)
+	if err != nil {
+		return goImport{}, err
+	}
+	defer resp.Body.Close()
+	tags, err := parseGoImports(io.LimitReader(resp.Body, maxPage))
+	if len(tags) == 0 {
+		return goImport{}, withoutTags(ctx, root, resp, err)
+	}
+	tag, err := chooseGoImport(tags, mod)
+	if err != nil {
+		return goImport{}, artifact.NotFound("the page of %s %s", root, err)
+	}
+	return tag, nil
+}
+
+// withoutTags returns what a page without go-import tags means: only an honest
+// answer of the host proves that there is no module.
+func withoutTags(ctx context.Context, root string, resp *http.Response, err error) error {
+	host, _, _ := strings.Cut(root, "/")
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return &artifact.Error{
+			Class:  artifact.ErrBadUpstream,
+			Reason: fmt.Sprintf("%s answered %d when asked where %s is", host, resp.StatusCode, root),
+			Hint:   credentialHint(host),
+		}
+	case resp.StatusCode != http.StatusOK:
+		return artifact.FromStatus(host, resp.StatusCode, "", 0)
+	case ctx.Err() != nil:
+		return artifact.FromTransport(host, ctx.Err())
+	case isTransport(err):
+		return artifact.FromTransport(host, err)
+	}
+	return artifact.NotFound("the page of %s has no go-import tag", root)
+}
+
+// credentialHint says what to do when a host wants to know who asks.
+func credentialHint(host string) string {
+	return "the operator of this proxy can configure credentials for " + host + ", or they are wrong or may not read this repository"
+}
+
+// orNotFound is err, or ErrNotFound where that is nil.
+func orNotFound(err error, format string, args ...any) error {
+	if err != nil {
+		return err
+	}
+	return artifact.NotFound(format, args...)
+}

@@ -1,0 +1,135 @@
+package direct
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/source"
+)
+
+// fromProxy fetches an artifact of a module whose go-import tag names a module
+// proxy instead of a repository.
+func (s *Source) fromProxy(ctx context.Context, r repository, n artifact.Name) (*blob.Blob, error) {
+	u := *r.location
+	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/")+"/"+n.Key(), ""
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	resp, err := s.get(ctx, &u)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	host := u.Hostname()
+	body := &proxyBody{inner: resp.Body, from: host, left: n.Kind.MaxSize(), cancel: cancel}
+	if resp.StatusCode != http.StatusOK {
+		defer body.Close()
+		return nil, artifact.FromStatus(host, resp.StatusCode, s.plainText(ctx, resp, body), 0)
+	}
+	check := func(_ context.Context, spool *blob.Spool) error {
+		if err := flaw(n, spool); err != nil {
+			return badAnswer(host, err)
+		}
+		return nil
+	}
+	return &blob.Blob{Info: blob.Info{Size: resp.ContentLength}, Body: body, Check: check}, nil
+}
+
+func badAnswer(host string, err error) error {
+	return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: artifact.Clean(host+" sent something else than was asked for: "+err.Error(), maxReason)}
+}
+
+// plainText returns the beginning of an answer if it is for people, without the
+// credential that it may repeat.
+func (s *Source) plainText(ctx context.Context, resp *http.Response, body io.Reader) string {
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/plain" {
+		return ""
+	}
+	text, _ := io.ReadAll(io.LimitReader(body, 1<<10)) // as far as it comes
+	c, _, err := s.credential(ctx, resp.Request.URL)
+	if err != nil {
+		return ""
+	}
+	return redact(string(text), c.secrets())
+}
+
+// A proxyBody is a body that ends with an error when it is too large, or breaks
+// off.
+type proxyBody struct {
+	inner  io.ReadCloser
+	from   string
+	left   int64 // bytes that may still come
+	cancel context.CancelFunc
+}
+
+// Read implements io.Reader.
+func (b *proxyBody) Read(p []byte) (int, error) {
+	n, err := b.inner.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, badAnswer(b.from, errors.New("it is too large"))
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return n, artifact.FromTransport(b.from, err)
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *proxyBody) Close() error {
+	b.cancel()
+	return b.inner.Close()
+}
+
+// flaw reports what is wrong with an artifact as far as it shows in itself.
+func flaw(n artifact.Name, s *blob.Spool) error {
+	if n.Kind == artifact.Zip {
+		return zipFlaw(n, s)
+	}
+	data, err := io.ReadAll(io.NewSectionReader(s, 0, s.Size()))
+	if err != nil {
+		return err
+	}
+	switch n.Kind {
+	case artifact.List:
+		return source.CheckList(data)
+	case artifact.Mod:
+		return source.CheckMod(data)
+	}
+	_, err = source.ParseInfo(n, data)
+	return err
+}
+
+// zipFlaw reports what is wrong with the directory of a zip: a name that a
+// module cannot have, or more than the go command extracts.
+func zipFlaw(n artifact.Name, s *blob.Spool) error {
+	z, err := zip.NewReader(s, s.Size())
+	if err != nil {
+		return err
+	}
+	left := uint64(artifact.Zip.MaxSize())
+	for _, f := range z.File {
+		name, ok := strings.CutPrefix(f.Name, n.Module+"@"+n.Version+"/")
+		if !ok {
+			return fmt.Errorf("the zip has the file %q", artifact.Clean(f.Name, 100))
+		}
+		if strings.HasSuffix(name, "/") || name == "" {
+			continue
+		}
+		if err := module.CheckFilePath(name); err != nil {
+			return err
+		}
+		if !f.Mode().IsRegular() || f.UncompressedSize64 > left {
+			return errors.New("the zip has a file that is none, or more than may be extracted")
+		}
+		left -= f.UncompressedSize64
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package direct
+
+import (
+	"sync"
+	"time"
+)
+
+// recent remembers a bounded number of values for a while. It is safe for
+// concurrent use.
+type recent[K comparable, V any] struct {
+	age time.Duration
+	max int
+
+	mu     sync.Mutex
+	values map[K]dated[V]
+}
+
+type dated[V any] struct {
+	value V
+	until time.Time
+}
+
+func newRecent[K comparable, V any](age time.Duration, max int) *recent[K, V] {
+	return &recent[K, V]{age: age, max: max, values: map[K]dated[V]{}}
+}
+
+func (r *recent[K, V]) get(key K) (V, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, ok := r.values[key]
+	if !ok || time.Now().After(d.until) {
+		var none V
+		return none, false
+	}
+	return d.value, true
+}
+
+func (r *recent[K, V]) put(key K, value V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.values[key]; !ok && len(r.values) >= r.max {
+		r.makeRoom()
+	}
+	r.values[key] = dated[V]{value: value, until: time.Now().Add(r.age)}
+}
+
+// makeRoom forgets all that is too old, or else anything.
+func (r *recent[K, V]) makeRoom() {
+	now := time.Now()
+	for key, d := range r.values {
+		if now.After(d.until) {
+			delete(r.values, key)
+		}
+	}
+	for key := range r.values {
+		if len(r.values) < r.max {
+			return
+		}
+		delete(r.values, key)
+	}
+}

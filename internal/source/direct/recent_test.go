@@ -1,0 +1,35 @@
+package direct
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestWhatIsRememberedIsForgottenInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecent[int, string](time.Minute, 10)
+		r.put(1, "one")
+		time.Sleep(30 * time.Second)
+		if v, ok := r.get(1); !ok || v != "one" {
+			t.Errorf("got %q, %v", v, ok)
+		}
+		time.Sleep(31 * time.Second)
+		if _, ok := r.get(1); ok {
+			t.Error("it is remembered for ever")
+		}
+	})
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	r := newRecent[int, int](time.Minute, 10)
+	for i := range 1000 {
+		r.put(i, i)
+		if v, ok := r.get(i); !ok || v != i {
+			t.Fatalf("%d is not remembered", i)
+		}
+	}
+	if len(r.values) != 10 {
+		t.Errorf("%d values are kept", len(r.values))
+	}
+}
