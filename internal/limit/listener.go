@@ -1,8 +1,3 @@
-// Package limit keeps clients from taking more than their share.
-//
-// [Listener] bounds the connections of a server, in all and for each client
-// address, and cuts a client that does not take what it is sent. What is over a
-// bound is refused at once, without a goroutine or a queue for it.
 package limit
 
 import (
@@ -17,7 +12,7 @@ import (
 // Bounds are the limits of a Listener. Zero means no limit.
 type Bounds struct {
 	Connections int           // open at one time
-	PerClient   int           // open at one time from one address
+	PerClient   int           // open at one time from one Client
 	WriteStall  time.Duration // a client must take 512 KiB, or all there is, within this
 }
 
@@ -70,7 +65,7 @@ func address(c net.Conn) netip.Addr {
 	if !ok {
 		return netip.Addr{}
 	}
-	return tcp.AddrPort().Addr().Unmap()
+	return Client(tcp.AddrPort().Addr())
 }
 
 func (l *Listener) enter(client netip.Addr) bool {
@@ -102,6 +97,10 @@ type conn struct {
 	listener *Listener
 	client   netip.Addr
 	closed   atomic.Bool
+
+	// Since the client has last taken a piece:
+	taken  atomic.Int64 // bytes
+	waited atomic.Int64 // for it to take them, in nanoseconds
 }
 
 // Close closes the connection and lets another one in.
@@ -115,20 +114,35 @@ func (c *conn) Close() error {
 // piece is how much a client has to take within the write stall.
 const piece = 512 << 10
 
-func (c *conn) extend() error {
+// extend gives the client the write stall to take what is written next, less what
+// it has waited already: small writes do not buy it more time than large ones. The
+// time in which nothing is written does not count.
+func (c *conn) extend(now time.Time) error {
 	if c.listener.bounds.WriteStall == 0 {
 		return nil
 	}
-	return c.Conn.SetWriteDeadline(time.Now().Add(c.listener.bounds.WriteStall))
+	return c.Conn.SetWriteDeadline(now.Add(c.listener.bounds.WriteStall - time.Duration(c.waited.Load())))
+}
+
+// took notes what the client took since begun.
+func (c *conn) took(bytes int64, begun time.Time) {
+	if c.taken.Add(bytes) < piece {
+		c.waited.Add(int64(time.Since(begun)))
+		return
+	}
+	c.taken.Store(0)
+	c.waited.Store(0)
 }
 
 // Write writes p in pieces, each of which the client must take in time.
 func (c *conn) Write(p []byte) (written int, err error) {
 	for {
-		if err := c.extend(); err != nil {
+		begun := time.Now()
+		if err := c.extend(begun); err != nil {
 			return written, err
 		}
 		n, err := c.Conn.Write(p[written:min(len(p), written+piece)])
+		c.took(int64(n), begun)
 		written += n
 		if err != nil || written == len(p) {
 			return written, err
@@ -148,7 +162,8 @@ func (c *conn) ReadFrom(src io.Reader) (read int64, err error) {
 		defer func() { l.N -= read }()
 	}
 	for end < 0 || read < end {
-		if err := c.extend(); err != nil {
+		begun := time.Now()
+		if err := c.extend(begun); err != nil {
 			return read, err
 		}
 		want := int64(piece)
@@ -156,6 +171,7 @@ func (c *conn) ReadFrom(src io.Reader) (read int64, err error) {
 			want = min(want, end-read)
 		}
 		n, err := from.ReadFrom(&io.LimitedReader{R: src, N: want})
+		c.took(n, begun)
 		read += n
 		if err != nil || n < want {
 			return read, err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,6 +84,91 @@ func TestA20AClientThatTakesNothingIsCut(t *testing.T) {
 		t.Errorf("Write to a client that does not read = %v", err)
 	}
 }
+
+func TestA20SmallWritesBuyASlowClientNoTime(t *testing.T) {
+	l := listen(t, limit.Bounds{WriteStall: 300 * time.Millisecond})
+	client := dial(t, l)
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	go func() {
+		p := make([]byte, 1<<10)
+		for {
+			if _, err := client.Read(p); err != nil {
+				return
+			}
+			time.Sleep(5 * time.Millisecond) // being slow is what this is about
+		}
+	}()
+	for written := 0; err == nil; written += 4 << 10 {
+		if written > 64<<20 {
+			t.Fatal("a client that takes a little now and then is not cut")
+		}
+		_, err = c.Write(make([]byte, 4<<10))
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Write to a slow client = %v", err)
+	}
+}
+
+func TestTheTimeInWhichNothingIsWrittenDoesNotCount(t *testing.T) {
+	const stall = time.Second
+	l := listen(t, limit.Bounds{WriteStall: stall})
+	dial(t, l)
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 3 {
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(stall * 2 / 3) // the server has nothing to send
+	}
+}
+
+func TestA20AnIPv6NetworkIsOneClient(t *testing.T) {
+	inner := &scripted{addresses: []string{"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "192.0.2.1", "192.0.2.2"}}
+	l := limit.NewListener(inner, limit.Bounds{PerClient: 2})
+	var got []string
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			break
+		}
+		got = append(got, c.RemoteAddr().(*net.TCPAddr).IP.String())
+	}
+	if want := []string{"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.1", "192.0.2.2"}; !slices.Equal(got, want) {
+		t.Errorf("let in are %q, want %q", got, want)
+	}
+}
+
+// scripted is a listener of connections from addresses.
+type scripted struct {
+	net.Listener
+	addresses []string
+}
+
+func (s *scripted) Accept() (net.Conn, error) {
+	if len(s.addresses) == 0 {
+		return nil, net.ErrClosed
+	}
+	next := s.addresses[0]
+	s.addresses = s.addresses[1:]
+	return &from{address: &net.TCPAddr{IP: net.ParseIP(next), Port: 1}}, nil
+}
+
+// from is a connection from an address.
+type from struct {
+	net.Conn
+	address net.Addr
+}
+
+func (c *from) RemoteAddr() net.Addr { return c.address }
+func (c *from) Close() error         { return nil }
 
 func TestReadFromSendsExactlyWhatTheSourceHas(t *testing.T) {
 	l := listen(t, limit.Bounds{WriteStall: time.Minute})
