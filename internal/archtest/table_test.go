@@ -11,6 +11,7 @@ const (
 	oidc       = "github.com/coreos/go-oidc/v3"
 	otter      = "github.com/maypok86/otter/v2"
 	prometheus = "github.com/prometheus/client_golang"
+	xcrypto    = "golang.org/x/crypto"
 	xmod       = "golang.org/x/mod"
 	xsync      = "golang.org/x/sync"
 	yaml       = "github.com/goccy/go-yaml"
@@ -43,27 +44,39 @@ var house = map[string]room{
 	"internal/store/disk":      {imports: []string{"internal/blob", "internal/store"}},
 	"internal/store/mem":       {imports: []string{"internal/blob", "internal/store", otter}},
 	"internal/store/tier":      {imports: []string{"internal/blob", "internal/store", "internal/store/mem"}, tests: []string{"internal/store/disk"}},
-	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
+	"internal/netrc":           {},
+	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/netrc", "internal/source", xmod}},
+	"internal/credential":      {imports: []string{"internal/artifact", "internal/netrc", "internal/source/direct"}},
+	"internal/source/direct":   {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
 	"internal/prefetch":        {imports: []string{"internal/artifact", "internal/cache", xmod}, tests: []string{"internal/blob"}},
 
 	// Who is at the door, and who watches.
-	"internal/policy":    {imports: []string{"internal/artifact", xmod}},
-	"internal/limit":     {},
-	"internal/admin":     {imports: []string{"internal/source/pool"}},
-	"internal/server":    {imports: []string{"internal/artifact", "internal/blob", "internal/cache"}},
-	"internal/telemetry": {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", "internal/store", prometheus}},
+	"internal/policy":      {imports: []string{"internal/artifact", xmod}},
+	"internal/auth":        {imports: []string{"internal/artifact", "internal/policy", oidc}},
+	"internal/limit":       {},
+	"internal/audit":       {},
+	"internal/certificate": {imports: []string{"internal/store", xcrypto}, tests: []string{"internal/store/disk", "internal/store/mem"}},
+	"internal/admin":       {imports: []string{"internal/policy", "internal/source/pool"}},
+	"internal/server":      {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/policy"}},
+	"internal/telemetry":   {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", "internal/store", prometheus}},
 
 	// What builds the house, and what people call.
 	"internal/config": {imports: []string{xmod, yaml}},
 	"internal/daemon": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/blob", "internal/cache", "internal/config", "internal/limit", "internal/prefetch", "internal/server",
-		"internal/source", "internal/source/pool", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
+		"internal/admin", "internal/artifact", "internal/audit", "internal/auth", "internal/blob", "internal/cache", "internal/certificate", "internal/config",
+		"internal/credential", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
+		"internal/source", "internal/source/direct", "internal/source/pool", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
-	"internal/cli": {imports: []string{"internal/admin", "internal/artifact", "internal/config", "internal/daemon", "internal/source/pool", cobra, pflag}},
+	"internal/cli": {imports: []string{
+		"internal/admin", "internal/artifact", "internal/auth", "internal/client/login", "internal/config", "internal/daemon", "internal/policy", "internal/source/pool", cobra, pflag,
+	}},
+
+	// What a developer runs, without a server.
+	"internal/client/login": {},
 
 	// Tests only.
 	"internal/archtest":          {testOnly: true},
