@@ -104,9 +104,6 @@ func (p *Policy) newSet(room *[8]uint64) set {
 // find adds the rules that speak of the module and reports whether one names it.
 func (p *Policy) find(module string, hits set) (named bool) {
 	copy(hits, p.every)
-	if module == "" {
-		return false
-	}
 	named = p.exact.find(module, hits)
 	lower := strings.ToLower(module)
 	if lower == module && !p.capitals {
