@@ -20,8 +20,9 @@ import (
 const caged = "WEIR_TEST_CAGED"
 
 // cage runs the test once more in a process with mounts of its own, which need
-// no privileges and go with the process. It reports whether that is this one.
-func cage(t *testing.T) bool {
+// no privileges and go with the process. It reports whether that is this one. With
+// further flags more is its own, such as the network.
+func cage(t *testing.T, flags ...uintptr) bool {
 	t.Helper()
 	if os.Getenv(caged) != "" {
 		return true
@@ -33,9 +34,12 @@ func cage(t *testing.T) bool {
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 	}
+	for _, f := range flags {
+		cmd.SysProcAttr.Cloneflags |= f
+	}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) {
-		t.Fatal("this machine lets nobody make user namespaces, which the test needs to mount a small disk")
+		t.Fatal("this machine lets nobody make user namespaces, which the test needs to mount what it wants")
 	}
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
 		t.Errorf("in a cage: %v\n%s", err, out)

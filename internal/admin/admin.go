@@ -6,9 +6,11 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
+	"github.com/goweir/weir/internal/policy"
 	"github.com/goweir/weir/internal/source/pool"
 )
 
@@ -18,6 +20,58 @@ const Prefix = "/-/api/v1/"
 // Options are what there is to show.
 type Options struct {
 	Upstreams func() []pool.Status
+	Explain   func(Question) Explanation
+}
+
+// A Question is whether somebody may do something with a module.
+type Question struct {
+	Module  string   `json:"module"`
+	Action  string   `json:"action"`
+	Subject string   `json:"subject"`
+	Groups  []string `json:"groups,omitempty"`
+}
+
+// An Explanation is the answer to a Question, with what each rule says.
+type Explanation struct {
+	Question
+	Allowed bool   `json:"allowed"`
+	Hidden  bool   `json:"hidden"` // it is answered as if the module did not exist
+	Rule    string `json:"rule,omitempty"`
+	Why     string `json:"why"`
+	Steps   []Step `json:"steps"`
+}
+
+// A Step is what one rule says.
+type Step struct {
+	Rule    string `json:"rule"`
+	Matched bool   `json:"matched"`
+	Decides bool   `json:"decides"`
+	Why     string `json:"why"`
+}
+
+// Explain answers a Question about a subject by a policy.
+func Explain(p *policy.Policy, q Question, s policy.Subject) Explanation {
+	d := p.Decide(s, policy.Action(q.Action), q.Module)
+	e := Explanation{Question: q, Allowed: d.Allowed, Hidden: d.Hide, Rule: d.Rule, Why: d.Why}
+	for _, step := range p.Explain(s, policy.Action(q.Action), q.Module) {
+		e.Steps = append(e.Steps, Step(step))
+	}
+	return e
+}
+
+// WhoAmI is the path at which a client learns whom it is taken for.
+const WhoAmI = "/-/whoami"
+
+// Me is the answer at WhoAmI.
+type Me struct {
+	Name   string   `json:"name"` // empty: nobody in particular
+	Method string   `json:"method,omitempty"`
+	Groups []string `json:"groups,omitempty"`
+}
+
+// AnswerMe tells a client whom it is taken for.
+func AnswerMe(w http.ResponseWriter, s policy.Subject) {
+	answer(w, http.StatusOK, Me{s.Name, s.Method, s.Groups})
 }
 
 // Upstreams is the answer at upstreams: how they fare, by name.
@@ -38,6 +92,11 @@ func New(o Options) http.Handler {
 	})
 	mux.HandleFunc(Prefix+"upstreams", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, Upstreams{append([]pool.Status{}, o.Upstreams()...)})
+	})
+	mux.HandleFunc(Prefix+"access", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		question := Question{Module: q.Get("module"), Action: cmp.Or(q.Get("action"), string(policy.Read)), Subject: q.Get("subject"), Groups: q["group"]}
+		answer(w, http.StatusOK, o.Explain(question))
 	})
 	return readOnly(mux)
 }

@@ -62,13 +62,6 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestPrintedConfigurationSaysThatDirectIsNotAvailable(t *testing.T) {
-	_, stdout, _ := run(t, "config", "print")
-	if !strings.Contains(stdout, "nothing more to try") {
-		t.Errorf("%s", stdout)
-	}
-}
-
 func TestVersionForMachines(t *testing.T) {
 	_, stdout, _ := run(t, "version", "--json")
 	var v struct{ Version, Go, Platform string }

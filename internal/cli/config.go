@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/daemon"
 )
 
 // settings are the flags that say how a server is configured.
@@ -53,29 +54,61 @@ func configCommand() *cobra.Command {
 		Short: "Check, print and describe the configuration of the server",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("config needs one of check, print, schema")}
+			return usageError{errors.New("config needs one of check, print, explain, schema")}
 		},
 	}
-	cmd.AddCommand(configCheckCommand(), configPrintCommand(), configSchemaCommand())
+	cmd.AddCommand(configCheckCommand(), configPrintCommand(), configExplainCommand(), configSchemaCommand())
 	return cmd
 }
 
 func configCheckCommand() *cobra.Command {
 	var s settings
+	var probe bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Tell whether the server would start with this configuration",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, _, err := s.load(cmd.Context()); err != nil {
+			cfg, _, err := s.load(cmd.Context())
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "the configuration is good")
+			if err := daemon.Check(cfg); err != nil {
+				return err
+			}
+			if probe {
+				if err := probeCredentials(cmd, cfg); err != nil {
+					return err
+				}
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "the configuration is good")
 			return err
 		},
 	}
 	s.register(cmd.Flags())
+	cmd.Flags().BoolVar(&probe, "probe", false, "show each of the credentials for version control to its host, too")
 	return cmd
+}
+
+// probeCredentials tells how the credentials fare at their hosts.
+func probeCredentials(cmd *cobra.Command, cfg *config.Config) error {
+	findings, err := daemon.Probe(cmd.Context(), cfg)
+	if err != nil {
+		return err
+	}
+	refused := 0
+	for _, f := range findings {
+		text := "not refused"
+		if f.Err != nil {
+			refused++
+			text = f.Err.Error()
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "credentials.%s: %s: %s\n", f.Name, f.URL, text)
+	}
+	if refused > 0 {
+		return fmt.Errorf("%d of %d credentials are of no use", refused, len(findings))
+	}
+	return nil
 }
 
 func configPrintCommand() *cobra.Command {

@@ -201,7 +201,6 @@ routes:
     stale: 0s # weir.yaml:38
     prefetch: false # weir.yaml:39
   - match: ["github.com/our-team"] # weir.yaml:40
-    # "direct": fetching directly from version control is not available yet; such an entry answers as "nothing more to try".
     upstream: "company|public,direct" # upstream
 `
 	if !strings.HasPrefix(got, want) {

@@ -73,7 +73,7 @@ type Config struct {
 	// Where modules come from, in the syntax of GOPROXY: after a `,` the next
 	// entry is asked if the one before answers "not found", after a `|` if it
 	// fails in any way. `off` ends the list: nothing more is fetched. `direct`
-	// ends it too: version control is not read directly yet. A URL
+	// ends it too: then version control is asked. A URL
 	// may be https, http or file, may hold a user name and a password, and is
 	// https if it has no scheme. An entry may also be a name of `upstreams` or
 	// `groups`.
@@ -92,8 +92,9 @@ type Config struct {
 	SumdbPolicy string `yaml:"sumdb_policy" default:"require" enum:"require,when-available"`
 
 	// Glob patterns of module path prefixes, in the syntax of GOPRIVATE, that are
-	// private: no upstream and no checksum database is ever asked for them. Private
-	// modules that Weir is to fetch belong to a private route of `routes` instead.
+	// private: they are fetched from version control, and no upstream and no checksum
+	// database ever hears of them. Private modules that come from elsewhere belong to
+	// a private route of `routes` instead.
 	Private Patterns `yaml:"private" machine:"GONOPROXY, or else GOPRIVATE," flag:"private"`
 
 	// Glob patterns of module path prefixes that are fetched from upstream but not
@@ -109,6 +110,21 @@ type Config struct {
 	// How long an upstream may take. Every bound is for one request to one
 	// upstream; the next one of the list starts anew.
 	Fetch Fetch `yaml:"fetch"`
+
+	// How modules are fetched from version control.
+	Direct Direct `yaml:"direct"`
+
+	// Who may come in.
+	Auth Auth `yaml:"auth"`
+
+	// Certificates, and encryption on the way to clients.
+	TLS TLS `yaml:"tls"`
+
+	// Who may see how the server fares: the paths `/metrics` and `/-/`.
+	Admin Admin `yaml:"admin"`
+
+	// The record of who asked for what, and how it was decided.
+	Audit Audit `yaml:"audit"`
 
 	// What clients may take of the server.
 	Limits Limits `yaml:"limits"`
@@ -139,6 +155,20 @@ type Config struct {
 	// `private` or `no_sumdb` by its pattern is not proven, whatever the route says.
 	Routes []Route `yaml:"routes"`
 
+	// What version control is asked with, by name. Of several that fit a repository, the
+	// one with the longest URL counts.
+	Credentials map[string]Credentials `yaml:"credentials"`
+
+	// Who else vouches for clients, by name: providers of OpenID Connect, such as that of
+	// a company for its people, or of a CI service for its jobs.
+	Issuers map[string]Issuer `yaml:"issuers"`
+
+	// Who may read or administer what. The first rule that fits the client, the action
+	// and the module decides. A module that some rule matches, but none for this
+	// client, does not exist for it; what no rule matches may be read by whoever may come
+	// in. Nobody may administer without a rule.
+	Access []AccessRule `yaml:"access"`
+
 	file        string            // the configuration file; empty if there is none
 	secretFiles map[string]string // the file that a secret was read from, by key
 }
@@ -158,6 +188,13 @@ func (c *Config) Files() []string {
 	for _, u := range c.Upstreams {
 		files = append(files, u.Netrc, u.CAFile, u.CertFile, u.KeyFile)
 	}
+	for _, u := range c.Credentials {
+		files = append(files, u.Netrc, u.SSHKeyFile, u.KnownHostsFile, u.GitHubKeyFile)
+	}
+	for _, i := range c.Issuers {
+		files = append(files, i.CAFile)
+	}
+	files = append(files, c.Direct.Netrc, c.Direct.CAFile, c.Auth.Tokens)
 	files = slices.DeleteFunc(files, func(name string) bool { return name == "" })
 	slices.Sort(files)
 	return slices.Compact(files)
@@ -226,6 +263,118 @@ type Fetch struct {
 	Retries int `yaml:"retries" default:"2" max:"10"`
 }
 
+// Direct says how modules are fetched from version control.
+type Direct struct {
+	// The go command that fetches them; empty is the one in PATH. What it starts sees
+	// nothing of the environment and the settings of this machine.
+	Go string `yaml:"go" default:""`
+
+	// Systems of version control that are spoken: `git`, `hg`.
+	VCS Names `yaml:"vcs" default:"git"`
+
+	// Hosts and networks that may be reached besides the public internet: names such as
+	// `git.corp.example.com` or `*.corp.example.com`, addresses, and networks such as
+	// `10.0.0.0/8`.
+	AllowHosts Names `yaml:"allow_hosts" default:""`
+
+	// File of certificates in PEM that are trusted besides those of the system.
+	CAFile string `yaml:"ca_file" default:""`
+
+	// File in netrc format with the user names and passwords of hosts, for all that
+	// `credentials` says nothing of.
+	Netrc string `yaml:"netrc" default:""`
+
+	// Go commands at one time.
+	MaxProcesses int `yaml:"max_processes" default:"4" min:"1"`
+
+	// Time for one of them.
+	Timeout Duration `yaml:"timeout" default:"10m" min:"1ms"`
+
+	// Disk space for what is kept of repositories, so that a second version costs only
+	// what is new in it. What was not used for longest goes first.
+	CacheSize Size `yaml:"cache_size" default:"10GiB" min:"1MiB" max:"1048576GiB"`
+}
+
+// Auth says who may come in.
+type Auth struct {
+	// Whether who shows no credentials may come in.
+	Anonymous bool `yaml:"anonymous" default:"true"`
+
+	// File of the tokens that `weir token` makes; empty is `tokens.json` in the data
+	// folder.
+	Tokens string `yaml:"tokens" default:""`
+
+	// Networks of the proxies in front of Weir, which are believed in what
+	// X-Forwarded-For says of the address of a client.
+	TrustedProxies Names `yaml:"trusted_proxies" default:""`
+
+	// Networks that clients may come from; empty is all.
+	AllowNetworks Names `yaml:"allow_networks" default:""`
+
+	// Networks that no client may come from.
+	DenyNetworks Names `yaml:"deny_networks" default:""`
+}
+
+// Values of [TLS.ClientCerts].
+const (
+	ClientCertsOff     = "off"
+	ClientCertsRequest = "request"
+	ClientCertsRequire = "require"
+)
+
+// TLS says how the way to clients is encrypted.
+type TLS struct {
+	// File of the certificate of the server, in PEM, with those between it and its
+	// authority. It is read again when it changes.
+	CertFile string `yaml:"cert_file" default:""`
+
+	// File of its key, in PEM.
+	KeyFile string `yaml:"key_file" default:""`
+
+	// Host names that certificates are ordered for by ACME, as from Let's Encrypt. Port
+	// 443 of these must lead to Weir.
+	ACMEHosts Names `yaml:"acme_hosts" default:""`
+
+	// Address that the certificate authority may write to.
+	ACMEEmail string `yaml:"acme_email" default:""`
+
+	// URL of the ACME directory; empty is that of Let's Encrypt.
+	ACMEDirectory string `yaml:"acme_directory" default:""`
+
+	// Whether clients show certificates: `off`, `request` from those who have one, or
+	// `require` from all.
+	ClientCerts string `yaml:"client_certs" default:"off" enum:"off,request,require"`
+
+	// File of the authorities, in PEM, whose certificates clients may show.
+	ClientCAFile string `yaml:"client_ca_file" default:""`
+
+	// Whether HTTP/2 is spoken without encryption, with clients that begin with it.
+	H2C bool `yaml:"h2c" default:"false"`
+}
+
+// Admin says who may see how the server fares.
+type Admin struct {
+	// Address of its own for `/metrics` and `/-/`, as `host:port`; empty is the address
+	// for all.
+	Listen string `yaml:"listen" default:""`
+
+	// Networks that need no credentials for it; all others need an access rule with the
+	// action `admin`.
+	AllowNetworks Names `yaml:"allow_networks" default:"127.0.0.0/8,::1/128"`
+}
+
+// Audit says where the record of decisions is kept.
+type Audit struct {
+	// File that a line of JSON is added to for each request; empty is none.
+	File string `yaml:"file" default:""`
+
+	// Size at which a new file is begun.
+	MaxSize Size `yaml:"max_size" default:"100MiB" min:"4KiB" max:"1024GiB"`
+
+	// Old files that are kept.
+	MaxFiles int `yaml:"max_files" default:"10" min:"1"`
+}
+
 // Limits says what clients may take of the server.
 type Limits struct {
 	// Connections at one time.
@@ -245,6 +394,19 @@ type Limits struct {
 
 	// Time without a single byte taken after which a client is cut off.
 	WriteStall Duration `yaml:"write_stall" default:"30s" min:"1ms"`
+
+	// Requests of one client in a second; 0 is no limit. A client is a user, or an
+	// address where there is none.
+	Rate int `yaml:"rate" default:"0"`
+
+	// Requests of one client that may come at once on top of that.
+	Burst int `yaml:"burst" default:"1000"`
+
+	// Requests being answered at one time.
+	InFlight int `yaml:"in_flight" default:"10000" min:"1"`
+
+	// Requests of one client being answered at one time.
+	InFlightPerClient int `yaml:"in_flight_per_client" default:"1000" min:"1"`
 }
 
 // Log says what is logged.
@@ -395,4 +557,106 @@ type Route struct {
 
 	// Whether these modules are fetched ahead, if any are.
 	Prefetch bool `yaml:"prefetch" default:"true"`
+}
+
+// Credentials are what version control is asked with below a URL.
+type Credentials struct {
+	// Where they are shown: the beginning of the URL of a repository, such as
+	// `https://github.com/our-team` or `ssh://git@git.example.com`. They go to no other
+	// host, scheme or port.
+	URL string `yaml:"url"`
+
+	// User name.
+	Username string `yaml:"username"`
+
+	// Password, or a token in its place.
+	Password Credential `yaml:"password"`
+
+	// File in netrc format that the user name and password for the host are taken from.
+	Netrc string `yaml:"netrc"`
+
+	// File of the private key for ssh.
+	SSHKeyFile string `yaml:"ssh_key_file"`
+
+	// File of the keys that the host may have, in the format of ssh. It is needed for
+	// ssh.
+	KnownHostsFile string `yaml:"known_hosts_file"`
+
+	// Number of a GitHub App, whose tokens are made here instead of a password.
+	GitHubApp int `yaml:"github_app" default:"0"`
+
+	// Number of the installation of the GitHub App.
+	GitHubInstallation int `yaml:"github_installation" default:"0"`
+
+	// File of the private key of the GitHub App, in PEM.
+	GitHubKeyFile string `yaml:"github_key_file"`
+
+	// URL of the GitHub API; of GitHub Enterprise it is another one.
+	GitHubAPI string `yaml:"github_api" default:"https://api.github.com"`
+
+	// Program that git asks for the user name and password, as its credential.helper.
+	// It runs with the rights of the server.
+	Helper string `yaml:"helper"`
+}
+
+// Issuer is a provider of OpenID Connect whose tokens are accepted.
+type Issuer struct {
+	// Its URL, as in the claim `iss` of its tokens.
+	URL string `yaml:"url"`
+
+	// Whom the tokens are for, as in the claim `aud`: one of these.
+	Audience Names `yaml:"audience"`
+
+	// Claims that a token must have as well, each as NAME=VALUE, where the value may hold
+	// a `*`. Some issuers give tokens to anybody, such as those of public CI services.
+	Claims Names `yaml:"claims"`
+
+	// What is put before names and groups, to keep them apart from those of other
+	// issuers.
+	Prefix string `yaml:"prefix"`
+
+	// Claim that is the name of the client.
+	NameClaim string `yaml:"name_claim" default:"sub"`
+
+	// Claim that holds the groups of the client.
+	GroupsClaim string `yaml:"groups_claim" default:"groups"`
+
+	// Time that its keys are good for while it cannot be reached.
+	Grace Duration `yaml:"grace" default:"1d" min:"1m"`
+
+	// File of certificates in PEM that are trusted besides those of the system.
+	CAFile string `yaml:"ca_file"`
+}
+
+// Values of [AccessRule.Effect] and [AccessRule.Actions].
+const (
+	EffectAllow   = "allow"
+	EffectDeny    = "deny"
+	ActionRead    = "read"
+	ActionPublish = "publish"
+	ActionAdmin   = "admin"
+)
+
+// AccessRule says who may do what with which modules.
+type AccessRule struct {
+	// Name, for the log and for who asks why.
+	Name string `yaml:"name"`
+
+	// Glob patterns of module path prefixes, in the syntax of GOPRIVATE; none is every
+	// module.
+	Match Patterns `yaml:"match"`
+
+	// Whom the rule is about, any of: `anyone`, `authenticated`, `user:NAME`,
+	// `group:NAME`, `claim:NAME=VALUE`, `net:10.0.0.0/8`, where names and values may hold
+	// a `*`. With `&` between them, all of these.
+	Subjects Names `yaml:"subjects"`
+
+	// What they may do: `read`, `publish`, `admin`.
+	Actions Names `yaml:"actions" default:"read"`
+
+	// Whether the rule allows or denies it.
+	Effect string `yaml:"effect" default:"allow" enum:"allow,deny"`
+
+	// What those are told who are denied. Without it, for them the module does not exist.
+	Reason string `yaml:"reason"`
 }

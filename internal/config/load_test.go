@@ -71,9 +71,15 @@ func TestWithoutAnyConfigurationTheDefaultsAreThoseOfTheMachine(t *testing.T) {
 			Stall: Duration(10 * time.Second), Total: Duration(15 * time.Minute),
 			Patience: Duration(3 * time.Second), Retries: 2,
 		},
+		Direct: Direct{VCS: Names{"git"}, MaxProcesses: 4, Timeout: Duration(10 * time.Minute), CacheSize: 10 << 30},
+		Auth:   Auth{Anonymous: true},
+		TLS:    TLS{ClientCerts: ClientCertsOff},
+		Admin:  Admin{AllowNetworks: Names{"127.0.0.0/8", "::1/128"}},
+		Audit:  Audit{MaxSize: 100 << 20, MaxFiles: 10},
 		Limits: Limits{
 			Connections: 10000, ConnectionsPerClient: 1000, HeaderBytes: 64 << 10, HeaderTimeout: Duration(5 * time.Second),
 			IdleTimeout: Duration(2 * time.Minute), WriteStall: Duration(30 * time.Second),
+			Burst: 1000, InFlight: 10000, InFlightPerClient: 1000,
 		},
 		Log:      Log{Level: "info", Format: "text", Access: AccessMisses},
 		Prefetch: Prefetch{Enabled: true, MaxConcurrent: 32},
@@ -168,6 +174,8 @@ func textOf(t *testing.T, c *Config, key string) string {
 		return v
 	case Patterns:
 		return v.String()
+	case Names:
+		return v.String()
 	default:
 		return yamlText(v)
 	}
@@ -177,15 +185,23 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 	values := map[string]string{
 		"listen": ":1", "data": "/d", "path_prefix": "/p", "upstream": "off", "sumdb": "off", "sumdb_policy": "when-available",
 		"private": "p", "no_sumdb": "n", "log.level": "warn", "log.format": "json", "log.access": "misses",
+		"direct.vcs": "hg", "direct.cache_size": "5GiB", "admin.listen": ":2",
+		"auth.trusted_proxies": "10.0.0.1", "auth.allow_networks": "10.0.0.0/8", "auth.deny_networks": "::1", "admin.allow_networks": "10.1.0.0/16",
+		"tls.client_certs": "request", "tls.acme_directory": "https://acme.example.com",
+	}
+	others := map[string][]string{ // without which a value breaks a rule
+		"tls.cert_file":    {"WEIR_TLS_KEY_FILE=k"},
+		"tls.key_file":     {"WEIR_TLS_CERT_FILE=c"},
+		"tls.client_certs": {"WEIR_TLS_KEY_FILE=k", "WEIR_TLS_CERT_FILE=c", "WEIR_TLS_CLIENT_CA_FILE=a"},
 	}
 	for _, l := range leaves {
 		t.Run(l.key, func(t *testing.T) {
 			want := values[l.key]
 			if want == "" {
-				want = map[reflect.Type]string{reflect.TypeFor[bool](): "false", reflect.TypeFor[int](): "9", reflect.TypeFor[Size](): "128KiB", reflect.TypeFor[Duration](): "11s"}[l.field.Type]
+				want = map[reflect.Type]string{reflect.TypeFor[bool](): "false", reflect.TypeFor[int](): "9", reflect.TypeFor[Size](): "128KiB", reflect.TypeFor[Duration](): "11s", reflect.TypeFor[string](): "x", reflect.TypeFor[Names](): "n"}[l.field.Type]
 			}
 			variable := "WEIR_" + strings.ToUpper(strings.ReplaceAll(l.key, ".", "_"))
-			cfg, from := load(t, Flags{}, machine(t, goEnvText, variable+"="+want))
+			cfg, from := load(t, Flags{}, machine(t, goEnvText, append(others[l.key], variable+"="+want)...))
 			if got := textOf(t, cfg, l.key); got != want || from[l.key] != variable {
 				t.Errorf("%s is %q from %q, want %q from %q", l.key, got, from[l.key], want, variable)
 			}

@@ -37,8 +37,6 @@ func Print(w io.Writer, c *Config, from Provenance) error {
 	return err
 }
 
-const noDirect = "# \"direct\": fetching directly from version control is not available yet; such an entry answers as \"nothing more to try\".\n"
-
 type printer struct {
 	files map[string]string // Config.secretFiles
 	from  Provenance
@@ -55,9 +53,6 @@ func (p *printer) setting(indent, name, value, comment string) {
 // leaf writes a leaf of an entry of a collection, or of the configuration itself.
 func (p *printer) leaf(indent string, entry any, l leaf, key string) {
 	value := l.value(entry)
-	if list, ok := value.(Secret); ok && l.name() == "upstream" && goesDirect(list) {
-		p.write(strings.Repeat(" ", len(indent)) + noDirect)
-	}
 	file, inFile := p.files[key]
 	switch {
 	case l.isMap():
@@ -132,11 +127,6 @@ func isEmpty(v reflect.Value) bool {
 	default:
 		return false
 	}
-}
-
-// goesDirect reports whether a list of upstreams gets to a direct entry.
-func goesDirect(list Secret) bool {
-	return slices.ContainsFunc(ParseUpstreams(list), func(e Entry) bool { return e.Text == "direct" })
 }
 
 // yamlText is a value in YAML, on one line.

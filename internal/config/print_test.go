@@ -20,7 +20,6 @@ func TestPrintShowsEveryValueAndItsSource(t *testing.T) {
 	want := `listen: ":8080" # flag --listen
 data: "/cache/weir" # default
 path_prefix: "" # default
-# "direct": fetching directly from version control is not available yet; such an entry answers as "nothing more to try".
 upstream: "https://xxxxx@proxy.example.com,direct" # GOPROXY
 sumdb: "sum.golang.org" # 
 sumdb_policy: "when-available" # WEIR_SUMDB_POLICY
@@ -43,6 +42,37 @@ fetch:
   total: 15m # default
   patience: 3s # default
   retries: 2 # default
+direct:
+  go: "" # default
+  vcs: ["git"] # default
+  allow_hosts: [] # default
+  ca_file: "" # default
+  netrc: "" # default
+  max_processes: 4 # default
+  timeout: 10m # default
+  cache_size: 10GiB # default
+auth:
+  anonymous: true # default
+  tokens: "" # default
+  trusted_proxies: [] # default
+  allow_networks: [] # default
+  deny_networks: [] # default
+tls:
+  cert_file: "" # default
+  key_file: "" # default
+  acme_hosts: [] # default
+  acme_email: "" # default
+  acme_directory: "" # default
+  client_certs: "off" # default
+  client_ca_file: "" # default
+  h2c: false # default
+admin:
+  listen: "" # default
+  allow_networks: ["127.0.0.0/8", "::1/128"] # default
+audit:
+  file: "" # default
+  max_size: 100MiB # default
+  max_files: 10 # default
 limits:
   connections: 10000 # default
   connections_per_client: 1000 # default
@@ -50,6 +80,10 @@ limits:
   header_timeout: 5s # default
   idle_timeout: 2m # default
   write_stall: 30s # default
+  rate: 0 # default
+  burst: 1000 # default
+  in_flight: 10000 # default
+  in_flight_per_client: 1000 # default
 log:
   level: "info" # default
   format: "text" # default
@@ -65,19 +99,12 @@ shutdown:
 upstreams: {} # default
 groups: {} # default
 routes: [] # default
+credentials: {} # default
+issuers: {} # default
+access: [] # default
 `
 	if got := strings.ReplaceAll(b.String(), file, "FILE"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
-func TestOnlyAListThatGetsToDirectIsCommented(t *testing.T) {
-	for list, want := range map[string]bool{
-		"direct": true, "https://a.example.com| direct ,off": true, "off,direct": false, "https://direct.example.com": false, "off": false,
-	} {
-		if got := goesDirect(Secret(list)); got != want {
-			t.Errorf("goesDirect(%q) is %v", list, got)
-		}
 	}
 }
 

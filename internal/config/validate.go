@@ -49,7 +49,7 @@ func (c *Config) problems() []problem {
 	add("sumdb", checkSumdb(c.Sumdb.Reveal()))
 	problems = append(problems, checkPatterns("private", c.Private)...)
 	problems = append(problems, checkPatterns("no_sumdb", c.NoSumdb)...)
-	return slices.Concat(problems, c.upstreamProblems(), c.groupProblems(), c.routeProblems())
+	return slices.Concat(problems, c.upstreamProblems(), c.groupProblems(), c.routeProblems(), c.doorProblems())
 }
 
 // checkRules says which of the rules in the tags of a leaf its value breaks.

@@ -19,12 +19,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/goweir/weir/internal/admin"
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/audit"
 	"github.com/goweir/weir/internal/cache"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/limit"
@@ -77,8 +76,14 @@ type daemon struct {
 	cache    *cache.Cache
 	prefetch *prefetch.Prefetcher
 	pool     *pool.Pool
+	vcs      *versionControl // nil: this machine cannot read it
+	noVCS    string          // why not
+	door     *door
+	audit    *audit.Log // nil: nothing is recorded
 	graph    atomic.Pointer[graph]
 	cfg      atomic.Pointer[config.Config]
+
+	encryption encryption
 
 	draining     atomic.Bool
 	keepsNothing atomic.Bool // the store takes nothing new at the moment
@@ -119,30 +124,35 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, reload <-chan os.S
 		WriteStall:  time.Duration(cfg.Limits.WriteStall),
 	})
 	d.watch(listener)
-	srv := d.httpServer(cfg)
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
-	d.log.Info("weir is ready", "version", d.version, "url", "http://"+inner.Addr().String()+cfg.PathPrefix,
+	front, err := d.serve(ctx, cfg, listener)
+	if err != nil {
+		return err
+	}
+	defer front.close()
+	d.log.Info("weir is ready", "version", d.version, "url", d.encryption.scheme()+"://"+inner.Addr().String()+cfg.PathPrefix,
 		"data", cfg.Data, "upstream", d.graph.Load().upstream, "sumdb", d.graph.Load().sumdb)
 
-	files := newWatcher(cfg.Files())
+	files := newWatcher(d.files(cfg))
 	look := time.NewTicker(watchEvery)
 	defer look.Stop()
 	for {
 		select {
-		case err := <-served:
+		case err := <-front.served:
 			return fmt.Errorf("serving: %w", err)
 		case <-reload:
 			d.reload(ctx)
 		case <-look.C:
-			if cfg := d.cfg.Load(); cfg.Reload.Watch && files.changed(cfg.Files()) {
+			if cfg := d.cfg.Load(); cfg.Reload.Watch && files.changed(d.files(cfg)) {
 				d.reload(ctx)
 			}
 		case <-ctx.Done():
-			return d.drain(srv)
+			return d.drain(front)
 		}
 	}
 }
+
+// files are those whose change asks for a reload.
+func (d *daemon) files(cfg *config.Config) []string { return append(cfg.Files(), TokensFile(cfg)) }
 
 // open brings up what lives as long as the process, and the first graph.
 func (d *daemon) open(cfg *config.Config) error {
@@ -154,10 +164,16 @@ func (d *daemon) open(cfg *config.Config) error {
 	if cfg.Store.Memory > 0 {
 		d.store = tier.New(mem.New(int64(cfg.Store.Memory)), d.disk, tierOptions)
 	}
+	if err := d.openDirect(cfg); err != nil {
+		return errors.Join(err, d.disk.Close())
+	}
+	if err := d.openDoor(cfg); err != nil {
+		return errors.Join(err, d.disk.Close())
+	}
 	d.pool = pool.New(pool.Options{OnChange: d.upstreamChanged, Patience: time.Duration(cfg.Fetch.Patience)})
 	g, err := d.build(cfg)
 	if err != nil {
-		return errors.Join(err, d.pool.Close(), d.disk.Close())
+		return errors.Join(err, d.pool.Close(), d.closeDoor(), d.disk.Close())
 	}
 	d.cfg.Store(cfg)
 	d.graph.Store(g)
@@ -196,6 +212,12 @@ func (d *daemon) close() {
 	d.cache.Close()
 	d.graph.Load().stop()
 	d.pool.Close()
+	if err := d.vcs.close(); err != nil {
+		d.log.Error("leaving version control", "error", err)
+	}
+	if err := d.closeDoor(); err != nil {
+		d.log.Error("closing the audit log", "error", err)
+	}
 	if err := d.disk.Close(); err != nil {
 		d.log.Error("closing the store", "error", err)
 	}
@@ -203,6 +225,13 @@ func (d *daemon) close() {
 
 func (d *daemon) watch(l *limit.Listener) {
 	d.metrics.Gauge("weir_connections", "Open connections of clients.", func() float64 { return float64(l.Open()) })
+	d.metrics.Gauge("weir_certificate_expiry_seconds", "When the first certificate of the server expires, in Unix seconds; 0 without one.", d.encryption.expiry)
+	d.metrics.Gauge("weir_audit_dropped", "Entries that the audit log has lost.", func() float64 {
+		if d.audit == nil {
+			return 0
+		}
+		return float64(d.audit.Dropped())
+	})
 	d.metrics.Gauge("weir_connections_refused", "Connections refused since the start, because of a limit.", func() float64 { return float64(l.Refused()) })
 	d.watchUpstreams()
 	d.metrics.Gauge("weir_fills", "Artifacts being fetched.", func() float64 { return float64(d.cache.Load().Fills) })
@@ -246,16 +275,29 @@ func (d *daemon) reload(ctx context.Context) {
 		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
 		return
 	}
+	rules, err := newRules(cfg)
+	if err != nil {
+		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
+		return
+	}
+	credentials, err := newCredentials(cfg)
+	if err != nil {
+		rules.auth.Close()
+		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
+		return
+	}
 	g, err := d.build(cfg)
 	if err != nil {
+		rules.auth.Close()
 		d.pool.Keep(d.graph.Load().upstreams) // and none that were only tried
 		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
 		return
 	}
-	old := d.cfg.Load()
-	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.PathPrefix != old.PathPrefix || cfg.Limits != old.Limits || cfg.Store != old.Store || cfg.Cache.MaxFills != old.Cache.MaxFills || cfg.Log.Format != old.Log.Format {
-		d.log.Warn("listen, data, path_prefix, store, limits, cache.max_fills and log.format change at the next start only")
+	if lasting(cfg) != lasting(d.cfg.Load()) {
+		d.log.Warn("what the next start only can change has changed: listen, data, path_prefix, store, limits, cache.max_fills, log.format, tls, admin.listen, audit and direct")
 	}
+	d.door.rules.Swap(rules).auth.Close()
+	d.vcs.use(credentials)
 	d.level.Set(level(cfg))
 	d.cfg.Store(cfg)
 	d.pool.SetPatience(time.Duration(cfg.Fetch.Patience))
@@ -267,17 +309,21 @@ func (d *daemon) reload(ctx context.Context) {
 	d.log.Info("the configuration has been reloaded", "upstream", g.upstream, "sumdb", g.sumdb)
 }
 
+// lasting is what a reload cannot change.
+func lasting(cfg *config.Config) string {
+	return fmt.Sprint(cfg.Listen, cfg.Data, cfg.PathPrefix, cfg.Limits, cfg.Store, cfg.Cache.MaxFills, cfg.Log.Format, cfg.TLS, cfg.Admin.Listen, cfg.Audit, cfg.Direct)
+}
+
 // drain ends the server: unready, then closed to new connections, then done.
-func (d *daemon) drain(srv *http.Server) error {
+func (d *daemon) drain(front *front) error {
 	cfg := d.cfg.Load()
 	d.draining.Store(true)
 	d.log.Info("ending", "drain", time.Duration(cfg.Shutdown.Drain))
 	time.Sleep(time.Duration(cfg.Shutdown.Delay)) // balancers see the unreadiness meanwhile
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Shutdown.Drain))
 	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
+	if err := front.shutdown(ctx); err != nil {
 		d.log.Warn("some requests were cut", "error", err)
-		srv.Close()
 	}
 	d.prefetch.Close() // what nobody waits for is not begun any more
 	if err := d.cache.Drain(ctx); err != nil {
@@ -287,53 +333,13 @@ func (d *daemon) drain(srv *http.Server) error {
 	return nil
 }
 
-// httpServer is the server with the bounds that keep slow and greedy clients
-// from holding it.
-func (d *daemon) httpServer(cfg *config.Config) *http.Server {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
-		Handler:           d.handler(cfg),
-		ReadHeaderTimeout: time.Duration(cfg.Limits.HeaderTimeout),
-		IdleTimeout:       time.Duration(cfg.Limits.IdleTimeout),
-		MaxHeaderBytes:    int(cfg.Limits.HeaderBytes),
-		Protocols:         protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 250},
-		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
-	}
-}
-
-// handler sends the paths of operation to their handlers and all others to the
-// protocol.
-func (d *daemon) handler(cfg *config.Config) http.Handler {
-	protocol := server.New(d.prefetch, server.Options{PathPrefix: cfg.PathPrefix, OnDone: d.done})
-	operation := map[string]http.Handler{
-		"/livez":    http.HandlerFunc(live),
-		"/startupz": http.HandlerFunc(live), // nothing listens before the start is through
-		"/readyz":   http.HandlerFunc(d.ready),
-		"/healthz":  http.HandlerFunc(d.ready),
-		"/metrics":  d.metrics.Handler(),
-		"/":         http.HandlerFunc(d.welcome),
-	}
-	api := admin.New(admin.Options{Upstreams: d.pool.Status})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, ok := operation[r.URL.Path]
-		switch {
-		case ok:
-			h.ServeHTTP(w, r)
-		case strings.HasPrefix(r.URL.Path, admin.Prefix):
-			api.ServeHTTP(w, r)
-		default:
-			protocol.ServeHTTP(w, r)
-		}
-	})
-}
-
 // done counts a request and logs it, unless it is one of the many that were
 // answered from the store and nobody wants to read of.
 func (d *daemon) done(r *http.Request, out server.Outcome) {
 	d.metrics.Request(out.Kind, out.Result, out.Status, out.Bytes, out.Duration)
+	if d.audit != nil {
+		record(d.audit, r, out)
+	}
 	switch d.cfg.Load().Log.Access {
 	case config.AccessOff:
 		return

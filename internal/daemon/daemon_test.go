@@ -166,7 +166,7 @@ func TestTheEndpointsOfOperation(t *testing.T) {
 
 func TestHTTP2WithoutTLS(t *testing.T) {
 	_, upstream := proxy(t)
-	r := start(t, yaml(upstream, ""))
+	r := start(t, yaml(upstream, "tls: {h2c: true}\n"))
 	tr := &http.Transport{Protocols: new(http.Protocols)}
 	tr.Protocols.SetUnencryptedHTTP2(true)
 	defer tr.CloseIdleConnections()
@@ -182,12 +182,13 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 
 func TestReloadPutsANewConfigurationInForce(t *testing.T) {
 	p, upstream := proxy(t)
-	r := start(t, yaml("off", ""))
+	const noGo = "direct: {go: /no/such/command}\n"
+	r := start(t, yaml("off", noGo))
 	r.want("/example.com/a/@v/v1.0.0.info", "404 ")
-	r.configure(yaml(upstream, ""))
+	r.configure(yaml(upstream, noGo))
 	r.logs.await(t, "has been reloaded")
 	r.want("/example.com/a/@v/v1.0.0.info", "200 ")
-	r.configure(yaml(upstream, "private: [example.com/b]\n"))
+	r.configure(yaml(upstream, noGo+"private: [example.com/b]\n"))
 	r.logs.await(t, "(?s)has been reloaded.*has been reloaded")
 	p.ResetCounts()
 	r.want("/example.com/b/@v/list", "404 not found: example.com/b is private here")

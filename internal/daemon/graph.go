@@ -69,7 +69,7 @@ func (g *graph) stop() {
 //
 //	checksum database paths ─► mirror ─► every upstream, then the database itself
 //	modules of a route ──────► the upstreams of the route, verified or not
-//	private modules ─────────► not here
+//	private modules ─────────► version control
 //	modules outside it ──────► the upstreams in order
 //	all others ──────────────► verified ─► the upstreams in order
 func (d *daemon) build(cfg *config.Config) (*graph, error) {
@@ -103,14 +103,15 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 // noUpstream reports whether nothing is ever fetched.
 func noUpstream(cfg *config.Config) bool {
 	first := config.ParseUpstreams(cfg.Upstream)[0].Text
-	return len(cfg.Routes) == 0 && (first == "off" || first == "direct")
+	return len(cfg.Routes) == 0 && first == "off"
 }
 
-// privateModule answers for modules that no upstream may hear of.
-func privateModule(_ context.Context, n artifact.Name) (*blob.Blob, error) {
+// privateModule answers for modules that no upstream may hear of, where version
+// control cannot be read.
+func (b *builder) privateModule(_ context.Context, n artifact.Name) (*blob.Blob, error) {
 	return nil, &artifact.Error{
 		Class:  artifact.ErrNotFound,
-		Reason: fmt.Sprintf("not found: %s is private here, so no upstream is asked, and fetching from version control is not available yet", n.Module),
+		Reason: fmt.Sprintf("not found: %s is private here, so no upstream is asked, and version control cannot be read: %s", n.Module, b.noVCS),
 		Hint:   "let the go command fetch it itself: add it to GOPRIVATE, or end GOPROXY with ,direct",
 	}
 }

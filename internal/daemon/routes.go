@@ -45,8 +45,11 @@ func (b *builder) routes(public []source.Link) (routes, error) {
 		all = append(all, r)
 	}
 	chain := b.retrying(public)
-	general := route{links: public, source: source.Public(chain), proven: true, policy: policy(b.cfg.SumdbPolicy), prefetch: true}
-	hidden := route{match: matcher(b.cfg.Private), source: source.Func(privateModule), private: true}
+	general := route{links: public, source: source.Public(chain), proven: true, policy: proofPolicy(b.cfg.SumdbPolicy), prefetch: true}
+	hidden := route{match: matcher(b.cfg.Private), source: source.Chain(b.direct()), private: true, prefetch: b.vcs != nil}
+	if b.vcs == nil {
+		hidden.source = source.Func(b.privateModule)
+	}
 	unproven := general
 	unproven.match, unproven.proven = matcher(b.cfg.NoSumdb), false
 	general.match = func(string) bool { return true }
@@ -64,7 +67,7 @@ func (b *builder) route(c config.Route) (route, error) {
 		source:   b.retrying(links),
 		private:  c.Private,
 		proven:   !c.Private && c.SumdbPolicy != config.PolicyOff,
-		policy:   policy(c.SumdbPolicy),
+		policy:   proofPolicy(c.SumdbPolicy),
 		prefetch: c.Prefetch,
 		times: &cache.Times{
 			Fresh:        time.Duration(c.Fresh),
@@ -79,7 +82,7 @@ func (b *builder) route(c config.Route) (route, error) {
 	return r, nil
 }
 
-func policy(name string) sumdb.Policy { return name == config.PolicyWhenAvailable }
+func proofPolicy(name string) sumdb.Policy { return name == config.PolicyWhenAvailable }
 
 // of is the route of a module: the first that matches.
 func (rs routes) of(module string) *route {

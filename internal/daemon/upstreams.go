@@ -57,13 +57,21 @@ func (b *builder) link(e config.Entry) (source.Link, error) {
 	case "off":
 		return source.Off(), nil
 	case "direct":
-		return source.Direct(), nil
+		return b.direct(), nil
 	}
 	u, err := b.upstream(e)
 	if err != nil {
 		return source.Link{}, err
 	}
 	return u.Link(e.FallBackOnError), nil
+}
+
+// direct is version control as the last link of a chain.
+func (b *builder) direct() source.Link {
+	if b.vcs == nil {
+		return source.NoDirect(b.noVCS)
+	}
+	return source.Link{Name: "direct", Source: b.metrics.Source("direct", b.vcs)}
 }
 
 func (b *builder) group(name string, g config.Group) (*pool.Group, error) {

@@ -25,7 +25,10 @@ func refuse(w http.ResponseWriter, r *http.Request, out *Outcome, subject string
 	h["Content-Type"] = textPlain
 	h["X-Content-Type-Options"] = nosniff
 	if h["Cache-Control"] == nil {
-		h["Cache-Control"] = errorControl(status)
+		h["Cache-Control"] = errorControl(status, out.personal())
+	}
+	if status == http.StatusUnauthorized {
+		h["Www-Authenticate"] = challenges
 	}
 	h["Vary"] = varyText
 	if d := retryAfter(status, err); d > 0 {
@@ -41,14 +44,27 @@ func refuse(w http.ResponseWriter, r *http.Request, out *Outcome, subject string
 	out.Bytes = int64(n)
 }
 
+// Refuse answers a request that is not for the protocol with an error, in the same
+// form.
+func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	out := Outcome{ID: s.ids.of(r)}
+	w.Header()[headerRequestID] = []string{out.ID}
+	refuse(w, r, &out, "", artifact.Status(err), err)
+}
+
 // errorControl lets others keep "not found" for as long as it is believed here
-// at least, and nothing else.
-func errorControl(status int) []string {
-	if status == http.StatusNotFound {
+// at least, unless it depends on who asked, and nothing else.
+func errorControl(status int, personal bool) []string {
+	if status == http.StatusNotFound && !personal {
 		return notFoundControl
 	}
 	return noStore
 }
+
+// challenges are the ways to say who asks.
+//
+// Source: RFC 9110, section 11.6.1.
+var challenges = []string{`Basic realm="weir"`, `Bearer realm="weir"`}
 
 var notFoundControl = []string{"public, max-age=10"}
 

@@ -22,6 +22,7 @@ const (
 // reads them.
 var (
 	immutable = []string{"public, max-age=86400, immutable"}
+	own       = []string{"private, max-age=86400, immutable"}
 	revisit   = []string{"no-cache"}
 	noStore   = []string{"no-store"}
 	nosniff   = []string{"nosniff"}
@@ -47,7 +48,7 @@ func send(w http.ResponseWriter, r *http.Request, n artifact.Name, a cache.Answe
 	h["Content-Type"] = types[n.Kind]
 	h["X-Content-Type-Options"] = nosniff
 	h[headerCache] = results[a.Result]
-	cacheControl(h, n, a)
+	cacheControl(h, n, a, out.personal())
 	if n.Kind == artifact.Zip {
 		h["Vary"] = varyZip
 	} else {
@@ -75,11 +76,22 @@ func send(w http.ResponseWriter, r *http.Request, n artifact.Name, a cache.Answe
 	}
 }
 
-// cacheControl says for how long others may keep the answer. What is stale, or
-// mutable and of unknown age, is to be asked for again.
-func cacheControl(h http.Header, n artifact.Name, a cache.Answer) {
+// personal reports whether the answer is for who asked and for nobody else: it
+// depends on who that was.
+func (out *Outcome) personal() bool {
+	return out.Subject.Name != "" || out.Decision.Rule != "" || out.Decision.Hide
+}
+
+// cacheControl says for how long others may keep the answer, and whether they may
+// show it to anybody. What is stale, or mutable and of unknown age, is to be asked
+// for again.
+func cacheControl(h http.Header, n artifact.Name, a cache.Answer, personal bool) {
+	whose, forever := "public", immutable
+	if personal {
+		whose, forever = "private", own
+	}
 	if n.Immutable() {
-		h["Cache-Control"] = immutable
+		h["Cache-Control"] = forever
 		return
 	}
 	if a.Age > 0 || a.Result == cache.Stale {
@@ -93,7 +105,7 @@ func cacheControl(h http.Header, n artifact.Name, a cache.Answer) {
 		return
 	}
 	// max-age counts from when the source vouched for it, as Age does.
-	h["Cache-Control"] = []string{"public, max-age=" + strconv.FormatInt(int64((a.Age+a.Fresh)/time.Second), 10)}
+	h["Cache-Control"] = []string{whose + ", max-age=" + strconv.FormatInt(int64((a.Age+a.Fresh)/time.Second), 10)}
 }
 
 // conditional reports whether the request asks for a part of the artifact or
@@ -143,7 +155,7 @@ func sendStream(w http.ResponseWriter, r *http.Request, n artifact.Name, a cache
 	case out.Bytes == 0 && unsent(a.Body):
 		retract(w.Header())
 		out.Result = cache.Failed
-		refuse(w, r, out, subject(n), artifact.Status(err), err)
+		refuse(w, r, out, about(n), artifact.Status(err), err)
 	default:
 		out.Err = err
 		panic(http.ErrAbortHandler)

@@ -6,10 +6,11 @@
 // with a reason in plain text for everything else, and a connection that is cut
 // when a body breaks off, so that half a body never looks like a whole one.
 //
-// It promises that nothing of a request but its path, its method and the
+// It promises that nothing of a request but who asks, its path, its method and the
 // headers Range, If-*, Accept-Encoding and Disable-Module-Fetch decides what is
-// answered, that no part of a request is ever written into a header, and that a
-// path that names no artifact costs no more than a look at it.
+// answered, that no part of a request is ever written into a header, that a
+// path that names no artifact costs no more than a look at it, and that the door
+// is asked before anything else, whether an artifact is stored or not.
 //
 // Sources: the Go Modules Reference, "GOPROXY protocol"; RFC 9110, RFC 9111;
 // cmd/go/internal/web for how answers are read.
@@ -25,10 +26,23 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/cache"
+	"github.com/goweir/weir/internal/policy"
 )
+
+// A Door decides who comes in, and what they may read.
+type Door interface {
+	// Enter says who asks, or why they may not come in. leave is called when they
+	// have been answered.
+	Enter(*http.Request) (s policy.Subject, leave func(), err error)
+	// MayRead decides whether somebody may read a module; an empty one stands for
+	// what belongs to no module.
+	MayRead(s policy.Subject, module string) policy.Decision
+}
 
 // Options configure a Server.
 type Options struct {
+	// Door stands in front of everything. nil: it is open.
+	Door Door
 	// PathPrefix is the URL path the protocol is served under, as in "/go".
 	PathPrefix string
 	// OnDone is told of every request after it has been answered. It must be
@@ -40,6 +54,9 @@ type Options struct {
 type Outcome struct {
 	ID       string // request id, as sent to the client
 	Kind     artifact.Kind
+	Name     artifact.Name   // what was asked for; empty if it was no artifact
+	Subject  policy.Subject  // who asked
+	Decision policy.Decision // whether they may have it; empty if it did not come to that
 	Result   cache.Result
 	Status   int
 	Bytes    int64 // of the body, as far as it was sent
@@ -55,6 +72,7 @@ type Opener interface {
 // Server is an http.Handler. It is safe for concurrent use.
 type Server struct {
 	cache  Opener
+	door   Door
 	prefix string
 	onDone func(*http.Request, Outcome)
 	ids    ids
@@ -62,7 +80,10 @@ type Server struct {
 
 // New returns a Server that answers from a cache.
 func New(c Opener, o Options) *Server {
-	s := &Server{cache: c, prefix: strings.TrimSuffix(o.PathPrefix, "/") + "/", onDone: o.OnDone, ids: newIDs()}
+	s := &Server{cache: c, door: o.Door, prefix: strings.TrimSuffix(o.PathPrefix, "/") + "/", onDone: o.OnDone, ids: newIDs()}
+	if s.door == nil {
+		s.door = openDoor{}
+	}
 	if s.onDone == nil {
 		s.onDone = func(*http.Request, Outcome) {}
 	}
@@ -86,12 +107,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, r, &out)
 }
 
-// client is the address that a request comes from, without the port.
-func client(r *http.Request) string {
-	if i := strings.LastIndexByte(r.RemoteAddr, ':'); i >= 0 {
-		return r.RemoteAddr[:i]
+// openDoor lets everybody in, and read everything.
+type openDoor struct{}
+
+// Enter implements Door.
+func (openDoor) Enter(*http.Request) (policy.Subject, func(), error) {
+	return policy.Subject{}, func() {}, nil
+}
+
+// MayRead implements Door.
+func (openDoor) MayRead(policy.Subject, string) policy.Decision {
+	return policy.Decision{Allowed: true}
+}
+
+// client is who a request comes from: the address without the port, and the name
+// where there is one, since many may come through one proxy.
+func client(r *http.Request, s policy.Subject) string {
+	address := r.RemoteAddr
+	if i := strings.LastIndexByte(address, ':'); i >= 0 {
+		address = address[:i]
 	}
-	return r.RemoteAddr
+	if s.Name == "" {
+		return address
+	}
+	return s.Name + " " + address
 }
 
 // contain keeps a panic to its request. It reports whether the connection must
@@ -113,6 +152,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, out *Outcome) {
 	if r.ContentLength != 0 {
 		w.Header()["Connection"] = []string{"close"} // nobody reads what else is sent
 	}
+	subject, leave, err := s.door.Enter(r)
+	out.Subject = subject
+	if err != nil {
+		refuse(w, r, out, "", artifact.Status(err), err)
+		return
+	}
+	defer leave()
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header()["Allow"] = []string{"GET, HEAD"}
@@ -127,14 +173,19 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, out *Outcome) {
 		refuse(w, r, out, "", artifact.Status(err), err)
 		return
 	}
-	out.Kind = n.Kind
+	out.Kind, out.Name = n.Kind, n
+	out.Decision = s.door.MayRead(subject, n.Module)
+	if err := out.Decision.Err(); err != nil {
+		refuse(w, r, out, about(n), artifact.Status(err), err)
+		return
+	}
 	stored := storedOnly(r)
-	a, err := s.cache.Open(r.Context(), cache.Request{Name: n, StoredOnly: stored, Client: client(r)})
+	a, err := s.cache.Open(r.Context(), cache.Request{Name: n, StoredOnly: stored, Client: client(r, subject)})
 	if err != nil {
 		if stored {
 			w.Header()["Cache-Control"] = noStore
 		}
-		refuse(w, r, out, subject(n), artifact.Status(err), err)
+		refuse(w, r, out, about(n), artifact.Status(err), err)
 		return
 	}
 	defer a.Close()
@@ -171,8 +222,8 @@ func storedOnly(r *http.Request) bool {
 	return len(v) > 0 && strings.EqualFold(v[0], "true")
 }
 
-// subject is what a refusal is about, in the words of the go command.
-func subject(n artifact.Name) string {
+// about is what a refusal is about, in the words of the go command.
+func about(n artifact.Name) string {
 	switch {
 	case n.Module == "":
 		return n.DB

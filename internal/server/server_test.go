@@ -11,12 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/cache"
+	"github.com/goweir/weir/internal/policy"
 	"github.com/goweir/weir/internal/server"
 )
 
@@ -375,3 +377,68 @@ type discard struct{ h http.Header }
 func (d *discard) Header() http.Header         { return d.h }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
+
+// doorman lets some in, and shows them some modules.
+type doorman struct {
+	enter func(*http.Request) (policy.Subject, error)
+	read  func(s policy.Subject, module string) policy.Decision
+	left  atomic.Int32
+}
+
+func (d *doorman) Enter(r *http.Request) (policy.Subject, func(), error) {
+	s, err := d.enter(r)
+	return s, func() { d.left.Add(1) }, err
+}
+
+func (d *doorman) MayRead(s policy.Subject, module string) policy.Decision {
+	return d.read(s, module)
+}
+
+// A26: the door is asked on every way to a module, and before the cache.
+func TestA26TheDoorIsAskedOnEveryWay(t *testing.T) {
+	asked := map[string]bool{}
+	d := &doorman{
+		enter: func(*http.Request) (policy.Subject, error) { return policy.Subject{Name: "alice"}, nil },
+		read: func(s policy.Subject, module string) policy.Decision {
+			asked[module] = true
+			return policy.Decision{Hide: true}
+		},
+	}
+	a := &answers{}
+	s := server.New(a, server.Options{Door: d})
+	const module = "example.com/hidden"
+	paths := []string{"@v/list", "@latest", "@v/v1.0.0.info", "@v/v1.0.0.mod", "@v/v1.0.0.zip", "@v/main.info"}
+	for i, path := range paths {
+		paths[i] = "/" + module + "/" + path
+	}
+	paths = append(paths, "/sumdb/sum.golang.org/lookup/"+module+"@v1.0.0")
+	for _, path := range paths {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			clear(asked)
+			w := ask(t, s, method, path)
+			if w.Code != http.StatusNotFound || !asked[module] || len(a.asked) > 0 {
+				t.Errorf("%s %s: %d, the door was asked about %v, the cache for %v", method, path, w.Code, asked, a.asked)
+			}
+			if control := w.Header().Get("Cache-Control"); control != "no-store" {
+				t.Errorf("%s: others may keep the refusal: %q", path, control)
+			}
+		}
+	}
+	if n := d.left.Load(); int(n) != 2*len(paths) {
+		t.Errorf("%d of %d have left", n, 2*len(paths))
+	}
+}
+
+func TestWhoIsNotLetInLearnsNothing(t *testing.T) {
+	d := &doorman{enter: func(*http.Request) (policy.Subject, error) {
+		return policy.Subject{}, &artifact.Error{Class: artifact.ErrUnauthorized, Reason: "who are you", Hint: "run: weir login"}
+	}}
+	a := &answers{}
+	s := server.New(a, server.Options{Door: d})
+	for _, path := range []string{"/example.com/a/@v/list", "/nonsense", "/sumdb/sum.golang.org/latest"} {
+		w := ask(t, s, http.MethodGet, path)
+		if w.Code != http.StatusUnauthorized || len(a.asked) > 0 || !strings.Contains(w.Body.String(), "weir login") || len(w.Header().Values("Www-Authenticate")) != 2 {
+			t.Errorf("%s: %d %s %v", path, w.Code, w.Body, w.Header())
+		}
+	}
+}

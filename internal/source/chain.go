@@ -31,11 +31,11 @@ func Off() Link {
 	})}
 }
 
-// Direct is the link that "direct" in a GOPROXY list stands for as long as
-// nothing here reads version control: there is nothing more to try.
-func Direct() Link {
+// NoDirect is the link that "direct" in a GOPROXY list stands for where version
+// control cannot be read, and why: there is nothing more to try.
+func NoDirect(why string) Link {
 	return Link{Name: "direct", end: true, Source: Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
-		return nil, artifact.NotFound("%s: nothing more to try, since fetching directly from version control is not available yet", n)
+		return nil, artifact.NotFound("%s: nothing more to try, since version control cannot be read: %s", n, why)
 	})}
 }
 

@@ -176,9 +176,9 @@ func TestOffAndDirectAreTheEnd(t *testing.T) {
 		want  string
 	}{
 		{[]Link{Off()}, "not found: example.com/m@v1.0.0 (mod) is not stored here and the upstream list is off"},
-		{[]Link{Direct()}, "nothing more to try"},
+		{[]Link{NoDirect("there is no git")}, "version control cannot be read: there is no git"},
 		{[]Link{{Source: plays(artifact.NotFound("unknown revision"))}, Off()}, "unknown revision"},
-		{[]Link{{Source: plays(artifact.NotFound("unknown revision"))}, Direct()}, "unknown revision"},
+		{[]Link{{Source: plays(artifact.NotFound("unknown revision"))}, NoDirect("there is no git")}, "unknown revision"},
 	} {
 		_, err := Chain(test.links...).Fetch(t.Context(), anyName)
 		if artifact.Class(err) != artifact.ErrNotFound || !strings.Contains(err.Error(), test.want) {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/goweir/weir/internal/netrc"
 )
 
 // Files are the paths of files with settings of one upstream; those that are
@@ -90,11 +92,11 @@ func (o *Options) loadNetrc(path, host string) error {
 	if err != nil {
 		return fmt.Errorf("netrc: %w; name a file that can be read", err)
 	}
-	found, ok := findNetrc(string(data), host)
+	login, password, ok := netrc.Find(string(data), host)
 	if !ok {
 		return fmt.Errorf("netrc: %s has no login and password for machine %s, written exactly so; add them, or take the setting away", path, host)
 	}
-	o.Username, o.Password = found.login, found.password
+	o.Username, o.Password = login, password
 	return nil
 }
 

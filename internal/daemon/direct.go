@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/credential"
+	"github.com/goweir/weir/internal/source/direct"
+)
+
+// versionControl is where modules come from that no upstream has. It lives as long
+// as the server, since its clones do, and begins with the first module that it is
+// asked for. Credentials change with a reload.
+type versionControl struct {
+	options     direct.Options
+	credentials atomic.Pointer[credential.Store]
+	failed      func(error) // hears why it cannot begin, once
+
+	once   sync.Once
+	source *direct.Source
+	err    error
+}
+
+// newVersionControl returns nil, and why, when this machine cannot read version
+// control at all.
+func newVersionControl(cfg *config.Config, guard *direct.Guard) (v *versionControl, why string) {
+	c := cfg.Direct
+	for _, program := range []string{orElse(c.Go, "go"), "git"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return nil, "the server has no " + program + " command"
+		}
+	}
+	v = &versionControl{options: direct.Options{
+		Dir: filepath.Join(cfg.Data, "direct"), Go: c.Go, VCS: c.VCS, CAFile: c.CAFile, Guard: guard,
+		MaxProcesses: c.MaxProcesses, CacheSize: int64(c.CacheSize), Timeout: time.Duration(c.Timeout),
+	}}
+	v.options.Credentials = v
+	return v, ""
+}
+
+// openDirect makes version control ready, where the machine can read it.
+func (d *daemon) openDirect(cfg *config.Config) error {
+	credentials, err := newCredentials(cfg)
+	if err != nil {
+		return err
+	}
+	guard, err := direct.NewGuard(cfg.Direct.AllowHosts)
+	if err != nil {
+		return fmt.Errorf("direct.allow_hosts: %w", err)
+	}
+	if d.vcs, d.noVCS = newVersionControl(cfg, guard); d.vcs == nil {
+		return nil
+	}
+	d.vcs.failed = func(err error) { d.log.Error("version control cannot be read", "error", err) }
+	d.vcs.use(credentials)
+	return nil
+}
+
+// use takes other credentials.
+func (v *versionControl) use(s *credential.Store) {
+	if v != nil {
+		v.credentials.Store(s)
+	}
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// newCredentials reads the credentials for version control.
+func newCredentials(cfg *config.Config) (*credential.Store, error) {
+	o := credential.Options{Netrc: cfg.Direct.Netrc}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Credentials)) {
+		c := cfg.Credentials[name]
+		e := credential.Entry{
+			Name: name, URL: c.URL, Username: c.Username, Password: c.Password.Reveal(), Netrc: c.Netrc,
+			SSHKeyFile: c.SSHKeyFile, KnownHostsFile: c.KnownHostsFile, Helper: c.Helper,
+		}
+		if c.GitHubApp != 0 {
+			e.GitHub = &credential.GitHubApp{App: c.GitHubApp, Installation: c.GitHubInstallation, KeyFile: c.GitHubKeyFile, API: c.GitHubAPI}
+		}
+		o.Entries = append(o.Entries, e)
+	}
+	if cfg.Direct.CAFile != "" {
+		client, err := trusting(cfg.Direct.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("direct.ca_file: %w", err)
+		}
+		o.Client = client
+	}
+	s, err := credential.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	return s, nil
+}
+
+// Find implements direct.Credentials.
+func (v *versionControl) Find(ctx context.Context, u *url.URL) (direct.Credential, bool, error) {
+	return v.credentials.Load().Find(ctx, u)
+}
+
+// Fetch implements source.Source.
+func (v *versionControl) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
+	v.once.Do(func() {
+		if v.source, v.err = direct.New(v.options); v.err != nil {
+			v.failed(v.err)
+		}
+	})
+	if v.err != nil {
+		return nil, &artifact.Error{
+			Class: artifact.ErrUnavailable, Err: v.err,
+			Reason: "version control cannot be read here",
+			Hint:   "those who run this proxy find the reason in its log",
+		}
+	}
+	return v.source.Fetch(ctx, n)
+}
+
+// close ends what is under way. Nothing is asked any more.
+func (v *versionControl) close() error {
+	if v == nil {
+		return nil
+	}
+	v.once.Do(func() { v.err = context.Canceled })
+	if v.source == nil {
+		return nil
+	}
+	return v.source.Close()
+}

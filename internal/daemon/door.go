@@ -1,0 +1,361 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/goweir/weir/internal/admin"
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/audit"
+	"github.com/goweir/weir/internal/auth"
+	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/limit"
+	"github.com/goweir/weir/internal/policy"
+	"github.com/goweir/weir/internal/server"
+)
+
+// A door is who may come in, how often, and what they may do. What a reload
+// replaces is in rules; the counts of the limits live on.
+type door struct {
+	rules    atomic.Pointer[rules]
+	rates    *limit.Rates
+	inFlight *limit.InFlight
+}
+
+// openDoor makes the door, its record, and what encrypts the way to it.
+func (d *daemon) openDoor(cfg *config.Config) (err error) {
+	if d.encryption, err = d.newEncryption(cfg); err != nil {
+		return err
+	}
+	rules, err := newRules(cfg)
+	if err != nil {
+		return err
+	}
+	d.door = newDoor(cfg, rules)
+	if cfg.Audit.File == "" {
+		return nil
+	}
+	d.audit, err = audit.Open(audit.Options{
+		Path: cfg.Audit.File, MaxSize: int64(cfg.Audit.MaxSize), MaxFiles: cfg.Audit.MaxFiles, OnChange: d.auditChanged,
+	})
+	if err != nil {
+		rules.auth.Close()
+		return fmt.Errorf("audit.file: %w", err)
+	}
+	return nil
+}
+
+// closeDoor ends what openDoor has begun.
+func (d *daemon) closeDoor() error {
+	d.door.rules.Load().auth.Close()
+	if d.audit == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), auditGrace)
+	defer cancel()
+	return d.audit.Close(ctx)
+}
+
+// auditGrace is how long the end of the server waits for the last entries.
+const auditGrace = 5 * time.Second
+
+// auditChanged tells when the audit log cannot be written, and when it can again.
+func (d *daemon) auditChanged(err error) {
+	if err != nil {
+		d.log.Error("the audit log cannot be written; what it misses is counted", "error", err)
+		return
+	}
+	d.log.Info("the audit log is written again")
+}
+
+// rules are the settings of a door.
+type rules struct {
+	auth   *auth.Authenticator
+	policy *policy.Policy
+	tokens *auth.File
+	admin  []netip.Prefix // that need no credentials for the operation of the server
+	open   bool           // nobody is anybody, and everybody may read everything
+}
+
+func newDoor(cfg *config.Config, r *rules) *door {
+	d := &door{
+		rates:    limit.NewRates(float64(cfg.Limits.Rate), cfg.Limits.Burst),
+		inFlight: limit.NewInFlight(cfg.Limits.InFlight, cfg.Limits.InFlightPerClient),
+	}
+	d.rules.Store(r)
+	return d
+}
+
+// newRules makes the rules of a configuration.
+func newRules(cfg *config.Config) (*rules, error) {
+	tokens, err := auth.LoadFile(TokensFile(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("auth.tokens: %w", err)
+	}
+	o := auth.Options{Required: !cfg.Auth.Anonymous, File: tokens, ClientCerts: cfg.TLS.ClientCerts != config.ClientCertsOff}
+	if o.Issuers, err = issuers(cfg); err != nil {
+		return nil, err
+	}
+	r := &rules{tokens: tokens}
+	for _, list := range []struct {
+		key  string
+		text config.Names
+		to   *[]netip.Prefix
+	}{
+		{"auth.trusted_proxies", cfg.Auth.TrustedProxies, &o.Trusted},
+		{"auth.allow_networks", cfg.Auth.AllowNetworks, &o.Allow},
+		{"auth.deny_networks", cfg.Auth.DenyNetworks, &o.Deny},
+		{"admin.allow_networks", cfg.Admin.AllowNetworks, &r.admin},
+	} {
+		if *list.to, err = networks(list.text); err != nil {
+			return nil, fmt.Errorf("%s: %w", list.key, err)
+		}
+	}
+	if r.auth, err = auth.New(o); err != nil {
+		return nil, err
+	}
+	if r.policy, err = Policy(cfg); err != nil {
+		return nil, err
+	}
+	r.open = !o.Required && len(cfg.Access) == 0 && len(o.Trusted)+len(o.Allow)+len(o.Deny) == 0 && !o.ClientCerts
+	return r, nil
+}
+
+// TokensFile is where the tokens of a server with this configuration are.
+func TokensFile(cfg *config.Config) string {
+	if cfg.Auth.Tokens != "" {
+		return cfg.Auth.Tokens
+	}
+	return filepath.Join(cfg.Data, "tokens.json")
+}
+
+// issuers are the providers of identity tokens of a configuration.
+func issuers(cfg *config.Config) ([]auth.Issuer, error) {
+	var all []auth.Issuer
+	for _, name := range slices.Sorted(maps.Keys(cfg.Issuers)) {
+		c := cfg.Issuers[name]
+		i := auth.Issuer{
+			URL: c.URL, Audiences: c.Audience, Claims: c.Claims, Prefix: c.Prefix,
+			NameClaim: c.NameClaim, GroupsClaim: c.GroupsClaim, Grace: time.Duration(c.Grace),
+		}
+		if c.CAFile != "" {
+			client, err := trusting(c.CAFile)
+			if err != nil {
+				return nil, fmt.Errorf("issuers.%s.ca_file: %w", name, err)
+			}
+			i.Client = client
+		}
+		all = append(all, i)
+	}
+	return all, nil
+}
+
+// trusting is a client that trusts the authorities of a file besides those of the
+// system.
+func trusting(file string) (*http.Client, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	return &http.Client{Transport: transport}, nil
+}
+
+// networks reads addresses and networks.
+func networks(all config.Names) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range all {
+		p, err := netip.ParsePrefix(text)
+		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// Policy compiles the access rules of a configuration.
+func Policy(cfg *config.Config) (*policy.Policy, error) {
+	all := make([]policy.Rule, 0, len(cfg.Access))
+	for i, a := range cfg.Access {
+		r := policy.Rule{Name: a.Name, Match: a.Match, Subjects: a.Subjects, Effect: policy.Effect(a.Effect), Reason: a.Reason}
+		if r.Name == "" {
+			r.Name = fmt.Sprintf("access[%d]", i)
+		}
+		for _, action := range a.Actions {
+			r.Actions = append(r.Actions, policy.Action(action))
+		}
+		all = append(all, r)
+	}
+	p, err := policy.Compile(all, policy.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("access: %w", err)
+	}
+	return p, nil
+}
+
+// Enter implements server.Door.
+func (d *door) Enter(r *http.Request) (policy.Subject, func(), error) {
+	s, err := d.who(r)
+	if err != nil {
+		return s, nil, err
+	}
+	key := share(r, s)
+	if ok, wait := d.rates.Allow(key); !ok {
+		return s, nil, tooMuch("it asks too often", wait)
+	}
+	leave, ok := d.inFlight.Acquire(key)
+	if !ok {
+		return s, nil, tooMuch("too many of its requests, or of all, are being answered", limit.RetryAfter)
+	}
+	return s, leave, nil
+}
+
+// who says who asks. Where that makes no difference, it is not found out.
+func (d *door) who(r *http.Request) (policy.Subject, error) {
+	rules := d.rules.Load()
+	if rules.open && len(r.Header["Authorization"]) == 0 {
+		return policy.Subject{}, nil
+	}
+	return rules.auth.Authenticate(r)
+}
+
+// MayRead implements server.Door.
+func (d *door) MayRead(s policy.Subject, module string) policy.Decision {
+	rules := d.rules.Load()
+	if rules.open {
+		return policy.Decision{Allowed: true}
+	}
+	return rules.policy.Decide(s, policy.Read, module)
+}
+
+// share is whose share of the server a request takes.
+func share(r *http.Request, s policy.Subject) string {
+	if s.Name != "" {
+		return "@" + s.Name
+	}
+	if s.Addr.IsValid() {
+		return limit.Client(s.Addr).String()
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	if !strings.Contains(host, ":") {
+		return host
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	return limit.Client(addr).String()
+}
+
+func tooMuch(what string, wait time.Duration) error {
+	return &artifact.Error{
+		Class: artifact.ErrTooMany, RetryAfter: wait,
+		Reason: "this client has had its share of the server: " + what,
+		Hint:   "wait a moment, or ask those who run this proxy for a larger share (limits)",
+	}
+}
+
+// MayOperate says why a request may not see how the server fares, or nil. A
+// request that has come through a proxy nobody trusts may be anybody's, whatever
+// address the proxy has.
+func (d *door) MayOperate(r *http.Request) error {
+	rules := d.rules.Load()
+	addr := rules.auth.ClientAddr(r)
+	if !forwarded(r, addr) && within(addr, rules.admin) {
+		return nil
+	}
+	s, err := rules.auth.Authenticate(r)
+	if err != nil {
+		return err
+	}
+	if rules.policy.Decide(s, policy.Admin, "").Allowed {
+		return nil
+	}
+	if s.Name == "" {
+		return auth.ErrUnauthenticated
+	}
+	return &artifact.Error{
+		Class:  artifact.ErrForbidden,
+		Reason: "the operation of this server is not for " + artifact.Clean(s.Name, 100),
+		Hint:   "ask for an access rule with the action admin, or come from one of admin.allow_networks",
+	}
+}
+
+// forwarded reports whether a request says that it comes from elsewhere than from
+// where it seems to.
+func forwarded(r *http.Request, addr netip.Addr) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err == nil && peer.Addr().Unmap().WithZone("") != addr {
+		return false // a trusted proxy has told
+	}
+	return len(r.Header["X-Forwarded-For"])+len(r.Header["Forwarded"]) > 0
+}
+
+func within(addr netip.Addr, networks []netip.Prefix) bool {
+	for _, p := range networks {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// record adds a request to the audit log.
+func record(l *audit.Log, r *http.Request, out server.Outcome) {
+	e := audit.Entry{
+		ID: out.ID, Who: out.Subject.Name, From: r.RemoteAddr, Action: r.Method, Target: r.URL.Path,
+		Module: out.Name.Module, Version: out.Name.Version,
+		Decision: "allow", Rule: out.Decision.Rule, Reason: out.Decision.Why, Status: out.Status,
+	}
+	if out.Subject.Addr.IsValid() {
+		e.From = out.Subject.Addr.String()
+	}
+	if !out.Decision.Allowed {
+		e.Decision = "deny"
+	}
+	if e.Reason == "" && out.Err != nil {
+		e.Reason, _ = artifact.Explain(out.Err)
+	}
+	l.Record(e)
+}
+
+// explain says how it is decided whether somebody may do something with a module.
+func (d *daemon) explain(q admin.Question) admin.Explanation {
+	return admin.Explain(d.door.rules.Load().policy, q, policy.Subject{Name: q.Subject, Groups: q.Groups})
+}
+
+// me tells a client whom it is taken for.
+func (d *daemon) me(protocol *server.Server) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s, err := d.door.rules.Load().auth.Authenticate(r)
+		if err != nil {
+			protocol.Refuse(w, r, err)
+			return
+		}
+		admin.AnswerMe(w, s)
+	}
+}

@@ -1,0 +1,298 @@
+package daemon_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goweir/weir/internal/auth"
+)
+
+// ask sends a request with headers and returns the answer and its body.
+func (r *running) ask(client *http.Client, url string, headers ...string) (*http.Response, string) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func (r *running) token(spec auth.Spec) string {
+	r.t.Helper()
+	token, err := auth.CreateToken(filepath.Join(r.data, "tokens.json"), spec)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return token
+}
+
+func TestWhoShowsNoCredentialsIsToldWhatToDo(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, "auth: {anonymous: false}\n"))
+	token := r.token(auth.Spec{User: "alice"})
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	const path = "/example.com/a/@v/v1.0.0.mod"
+	basic, bearer := &http.Request{Header: http.Header{}}, "Bearer "+token
+	basic.SetBasicAuth("whoever", token)
+	for _, test := range []struct {
+		path, header string
+		status       int
+		text         string
+	}{
+		{path, "", 401, "weir login"},
+		{path, bearer, 200, "module example.com/a\n"},
+		{path, basic.Header.Get("Authorization"), 200, "module example.com/a\n"},
+		{path, bearer + "0", 401, "wrong"},
+		{"/livez", "", 200, ""},
+		{"/readyz", "", 200, "ok"},
+		{"/-/whoami", bearer, 200, `"name":"alice"`},
+	} {
+		var headers []string
+		if test.header != "" {
+			headers = []string{"Authorization", test.header}
+		}
+		resp, body := r.ask(http.DefaultClient, r.url+test.path, headers...)
+		if resp.StatusCode != test.status || !strings.Contains(body, test.text) {
+			t.Errorf("%s with %q: %d %q", test.path, test.header, resp.StatusCode, body)
+		}
+		if challenge := resp.Header.Values("Www-Authenticate"); (len(challenge) == 2) != (test.status == 401) {
+			t.Errorf("%s: WWW-Authenticate %q", test.path, challenge)
+		}
+		if test.status == 200 && test.path == path && !strings.HasPrefix(resp.Header.Get("Cache-Control"), "private, ") {
+			t.Errorf("an answer to somebody may be kept for everybody: %q", resp.Header.Get("Cache-Control"))
+		}
+	}
+}
+
+func TestARevokedTokenIsWorthlessAfterAReload(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, "auth: {anonymous: false}\nreload: {watch: true}\n"))
+	header := "Bearer " + r.token(auth.Spec{User: "alice"})
+	r.logs.await(t, "has been reloaded")
+	if resp, body := r.ask(http.DefaultClient, r.url+"/-/whoami", "Authorization", header); resp.StatusCode != 200 {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	all, err := auth.ListTokens(filepath.Join(r.data, "tokens.json"))
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	if err := auth.RevokeToken(filepath.Join(r.data, "tokens.json"), all[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	r.logs.await(t, "(?s)has been reloaded.*has been reloaded")
+	if resp, body := r.ask(http.DefaultClient, r.url+"/-/whoami", "Authorization", header); resp.StatusCode != 401 || !strings.Contains(body, "revoked") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// A18: what somebody may not see looks like what does not exist, stored or not.
+func TestA18AHiddenModuleLooksLikeOneThatDoesNotExist(t *testing.T) {
+	p, upstream := proxy(t)
+	r := start(t, yaml(upstream, "access:\n- {name: staff, match: [example.com], subjects: ['group:staff']}\n"))
+	header := []string{"Authorization", "Bearer " + r.token(auth.Spec{User: "alice", Groups: []string{"staff"}})}
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	if resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod", header...); resp.StatusCode != 200 {
+		t.Fatalf("staff: %d %s", resp.StatusCode, body)
+	}
+	p.ResetCounts()
+	var first string
+	for _, path := range []string{"/example.com/a/@v/v1.0.0.mod", "/example.com/b/@v/v1.0.0.mod", "/example.com/none/@v/v1.0.0.mod"} {
+		resp, body := r.ask(http.DefaultClient, r.url+path)
+		module := strings.TrimPrefix(strings.TrimSuffix(path, "/@v/v1.0.0.mod"), "/")
+		answer := strings.ReplaceAll(resp.Status+"\n"+body[:strings.Index(body, "request id")], module, "MODULE")
+		for _, name := range []string{"Cache-Control", "Content-Type", "Vary", "Weir-Cache"} {
+			answer += name + ": " + resp.Header.Get(name) + "\n"
+		}
+		if first == "" {
+			first = answer
+		}
+		if resp.StatusCode != 404 || answer != first {
+			t.Errorf("%s: %q, but %q before", path, answer, first)
+		}
+	}
+	if n := p.Requests(); len(n) != 0 {
+		t.Errorf("the upstream was asked for what nobody may see: %v", n)
+	}
+}
+
+// A25: the operation of the server is for those who run it.
+func TestA25TheOperationIsNotForEverybody(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, "access:\n- {name: operators, subjects: ['user:root'], actions: [admin]}\n"))
+	root, user := "Bearer "+r.token(auth.Spec{User: "root"}), "Bearer "+r.token(auth.Spec{User: "alice"})
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	for _, path := range []string{"/metrics", "/-/api/v1/upstreams", "/-/api/v1/access?module=example.com/a"} {
+		for _, test := range []struct {
+			headers []string
+			status  int
+		}{
+			{nil, 200}, // from this machine
+			{[]string{"X-Forwarded-For", "192.0.2.1"}, 401},
+			{[]string{"X-Forwarded-For", "127.0.0.1"}, 401}, // so they say
+			{[]string{"X-Forwarded-For", "192.0.2.1", "Authorization", user}, 403},
+			{[]string{"X-Forwarded-For", "192.0.2.1", "Authorization", root}, 200},
+		} {
+			if resp, body := r.ask(http.DefaultClient, r.url+path, test.headers...); resp.StatusCode != test.status {
+				t.Errorf("%s with %q: %d %.100s", path, test.headers, resp.StatusCode, body)
+			}
+		}
+	}
+}
+
+func TestTheOperationCanHaveAnAddressOfItsOwn(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, "admin: {listen: '127.0.0.1:0'}\n"))
+	own := r.logs.await(t, `has an address of its own" url=(\S+)`)
+	for url, want := range map[string]int{
+		own + "/metrics": 200, own + "/livez": 200, own + "/example.com/a/@v/v1.0.0.mod": 404,
+		r.url + "/metrics": 404, r.url + "/-/api/v1/upstreams": 404, r.url + "/livez": 200, r.url + "/example.com/a/@v/v1.0.0.mod": 200,
+	} {
+		if resp, body := r.ask(http.DefaultClient, url); resp.StatusCode != want {
+			t.Errorf("%s: %d %.100s, want %d", url, resp.StatusCode, body, want)
+		}
+	}
+}
+
+func TestAClientThatAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, "limits: {rate: 1, burst: 3}\n"))
+	statuses := map[int]int{}
+	for range 6 {
+		resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod")
+		statuses[resp.StatusCode]++
+		if resp.StatusCode == 429 && (resp.Header.Get("Retry-After") == "" || !strings.Contains(body, "limits")) {
+			t.Errorf("%v %s", resp.Header, body)
+		}
+	}
+	if statuses[200] < 3 || statuses[429] < 1 || statuses[200]+statuses[429] != 6 {
+		t.Errorf("%v", statuses)
+	}
+	r.want("/livez", "200 ")
+}
+
+func TestEveryDecisionIsRecorded(t *testing.T) {
+	_, upstream := proxy(t)
+	file := filepath.Join(t.TempDir(), "audit.log")
+	r := start(t, yaml(upstream, "audit: {file: "+file+"}\naccess:\n- {name: nobody, match: [example.com/b], effect: deny, reason: it is withdrawn}\n"))
+	token := r.token(auth.Spec{User: "alice"})
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod", "Authorization", "Bearer "+token, "X-Request-Id", "first")
+	r.ask(http.DefaultClient, r.url+"/example.com/b/@v/v1.0.0.mod?token=canary", "X-Request-Id", "second")
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Fatal(err)
+	}
+	r.done <- nil // for the cleanup
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := map[string]map[string]any{}
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		var e map[string]any
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatalf("%s: %v", lines.Bytes(), err)
+		}
+		id, _ := e["id"].(string)
+		entries[id] = e
+	}
+	if e := entries["first"]; e["who"] != "alice" || e["from"] != "127.0.0.1" || e["decision"] != "allow" || e["module"] != "example.com/a" || e["status"] != 200.0 {
+		t.Errorf("%v", e)
+	}
+	if e := entries["second"]; e["who"] != nil || e["decision"] != "deny" || e["rule"] != "nobody" || e["reason"] != "it is withdrawn" || e["status"] != 403.0 {
+		t.Errorf("%v", e)
+	}
+	if bytes.Contains(data, []byte("canary")) || bytes.Contains(data, []byte(token)) {
+		t.Errorf("a secret was recorded: %s", data)
+	}
+}
+
+// pair makes a certificate for 127.0.0.1 and writes it and its key to files.
+func pair(t *testing.T, dir string, serial int64) (cert, key string, pool *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "weir"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, pool = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), x509.NewCertPool()
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return cert, key, pool
+}
+
+func TestTLSIsSpokenAndAClientCertificateTellsWhoAsks(t *testing.T) {
+	_, upstream := proxy(t)
+	cert, key, pool := pair(t, t.TempDir(), 1)
+	r := start(t, yaml(upstream, "auth: {anonymous: false}\ntls: {cert_file: "+cert+", key_file: "+key+", client_certs: request, client_ca_file: "+cert+"}\n"))
+	if !strings.HasPrefix(r.url, "https://") {
+		t.Fatal(r.url)
+	}
+	own, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		certificates []tls.Certificate
+		status       int
+	}{"without": {nil, 401}, "with": {[]tls.Certificate{own}, 200}} {
+		tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: test.certificates}, ForceAttemptHTTP2: true}
+		resp, body := r.ask(&http.Client{Transport: tr}, r.url+"/example.com/a/@v/v1.0.0.mod")
+		tr.CloseIdleConnections()
+		if resp.StatusCode != test.status || resp.ProtoMajor != 2 || resp.TLS.Version != tls.VersionTLS13 {
+			t.Errorf("%s a certificate: %s %d %x %s", name, resp.Proto, resp.StatusCode, resp.TLS.Version, body)
+		}
+		if resp.Header.Get("Strict-Transport-Security") == "" {
+			t.Errorf("%s a certificate: no HSTS", name)
+		}
+	}
+}

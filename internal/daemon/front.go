@@ -1,0 +1,148 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goweir/weir/internal/admin"
+	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/server"
+)
+
+// front is what faces the world: the server of modules and, if the operation has
+// an address of its own, a second one.
+type front struct {
+	servers []*http.Server
+	served  chan error // of each server, when it ends
+	tasks   sync.WaitGroup
+	cancel  context.CancelFunc
+}
+
+// serve begins to serve.
+func (d *daemon) serve(ctx context.Context, cfg *config.Config, listener net.Listener) (*front, error) {
+	protocol := server.New(d.prefetch, server.Options{Door: d.door, PathPrefix: cfg.PathPrefix, OnDone: d.done})
+	operation := d.operation(protocol)
+	f := &front{served: make(chan error, 2)}
+	if cfg.Admin.Listen == "" {
+		f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), operation)), listener)
+		return f, f.watch(ctx, d)
+	}
+	own, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Admin.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address for admin.listen", cfg.Admin.Listen, err)
+	}
+	d.log.Info("the operation has an address of its own", "url", d.encryption.scheme()+"://"+own.Addr().String())
+	f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), nil)), listener)
+	f.start(d.httpServer(cfg, dispatch(http.NotFoundHandler(), d.public(protocol), operation)), own)
+	return f, f.watch(ctx, d)
+}
+
+func (f *front) start(srv *http.Server, l net.Listener) {
+	f.servers = append(f.servers, srv)
+	f.tasks.Go(func() {
+		if srv.TLSConfig != nil {
+			f.served <- srv.ServeTLS(l, "", "")
+			return
+		}
+		f.served <- srv.Serve(l)
+	})
+}
+
+// watch takes new certificates in use while the front is there.
+func (f *front) watch(ctx context.Context, d *daemon) error {
+	ctx, f.cancel = context.WithCancel(ctx)
+	f.tasks.Go(func() { d.watchCertificates(ctx) })
+	return nil
+}
+
+// shutdown lets no new requests in and waits for those under way, until ctx ends.
+func (f *front) shutdown(ctx context.Context) error {
+	var errs []error
+	for _, srv := range f.servers {
+		if err := srv.Shutdown(ctx); err != nil {
+			errs = append(errs, err)
+			srv.Close()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f *front) close() {
+	f.cancel()
+	for _, srv := range f.servers {
+		srv.Close()
+	}
+	f.tasks.Wait()
+}
+
+// httpServer is a server with the bounds that keep slow and greedy clients
+// from holding it.
+func (d *daemon) httpServer(cfg *config.Config, h http.Handler) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(cfg.TLS.H2C)
+	if d.encryption.config != nil {
+		h = strictly(h)
+	}
+	return &http.Server{
+		Handler:           h,
+		TLSConfig:         d.encryption.config,
+		ReadHeaderTimeout: time.Duration(cfg.Limits.HeaderTimeout),
+		IdleTimeout:       time.Duration(cfg.Limits.IdleTimeout),
+		MaxHeaderBytes:    int(cfg.Limits.HeaderBytes),
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 250},
+		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// public are the paths that are open to all: by them others see whether the server
+// lives and serves, and whom it takes them for.
+func (d *daemon) public(protocol *server.Server) map[string]http.Handler {
+	return map[string]http.Handler{
+		"/livez":     http.HandlerFunc(live),
+		"/startupz":  http.HandlerFunc(live), // nothing listens before the start is through
+		"/readyz":    http.HandlerFunc(d.ready),
+		"/healthz":   http.HandlerFunc(d.ready),
+		"/":          http.HandlerFunc(d.welcome),
+		admin.WhoAmI: d.me(protocol),
+	}
+}
+
+// operation answers those who may see how the server fares.
+func (d *daemon) operation(protocol *server.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", d.metrics.Handler())
+	mux.Handle(admin.Prefix, admin.New(admin.Options{Upstreams: d.pool.Status, Explain: d.explain}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := d.door.MayOperate(r); err != nil {
+			protocol.Refuse(w, r, err)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// dispatch sends the paths of operation to their handlers and all others to the
+// protocol. operation may be nil: then there are no such paths.
+func dispatch(protocol http.Handler, public map[string]http.Handler, operation http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, ok := public[r.URL.Path]
+		switch {
+		case ok:
+			h.ServeHTTP(w, r)
+		case operation != nil && (r.URL.Path == "/metrics" || strings.HasPrefix(r.URL.Path, "/-/")):
+			operation.ServeHTTP(w, r)
+		default:
+			protocol.ServeHTTP(w, r)
+		}
+	})
+}

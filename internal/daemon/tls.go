@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/goweir/weir/internal/certificate"
+	"github.com/goweir/weir/internal/config"
+)
+
+// encryption is how the way to clients is encrypted; the zero value is not at all.
+type encryption struct {
+	config *tls.Config
+	files  *certificate.Files
+	acme   *certificate.ACME
+}
+
+func (d *daemon) newEncryption(cfg *config.Config) (e encryption, err error) {
+	t := cfg.TLS
+	if t.CertFile == "" && len(t.ACMEHosts) == 0 {
+		return e, nil
+	}
+	paths := certificate.Paths{ClientCAs: t.ClientCAFile}
+	if t.CertFile != "" {
+		paths.Pairs = []certificate.Pair{{Certificate: t.CertFile, Key: t.KeyFile}}
+	}
+	if e.files, err = certificate.LoadFiles(paths); err != nil {
+		return e, err
+	}
+	for _, w := range e.files.Warnings() {
+		d.log.Warn("certificate", "warning", w)
+	}
+	if len(t.ACMEHosts) > 0 {
+		e.acme, err = certificate.NewACME(certificate.ACMEOptions{
+			Hosts: t.ACMEHosts, Email: t.ACMEEmail, Directory: t.ACMEDirectory, Store: d.disk, OnChange: d.acmeChanged,
+		})
+		if err != nil {
+			return e, err
+		}
+	}
+	modes := map[string]certificate.ClientAuth{config.ClientCertsRequest: certificate.Request, config.ClientCertsRequire: certificate.Require}
+	e.config, err = certificate.Config(certificate.Options{Files: e.files, ACME: e.acme, ClientAuth: modes[t.ClientCerts]})
+	return e, err
+}
+
+// acmeChanged tells when a host gets no certificate, and when it gets one again.
+func (d *daemon) acmeChanged(host string, err error) {
+	if err != nil {
+		d.log.Error("no certificate by ACME", "host", host, "error", err)
+		return
+	}
+	d.log.Info("certificate by ACME", "host", host)
+}
+
+// certificateChanged tells when the files of certificates have changed.
+func (d *daemon) certificateChanged(err error) {
+	if err != nil {
+		d.log.Error("the new certificate is refused, the old one stays in use", "error", err)
+		return
+	}
+	d.log.Info("the certificate has been renewed", "not_after", d.encryption.files.NotAfter())
+}
+
+// watchCertificates takes new certificates in use as they come, until ctx ends.
+func (d *daemon) watchCertificates(ctx context.Context) {
+	if d.encryption.files != nil {
+		d.encryption.files.Watch(ctx, watchEvery, d.certificateChanged)
+	}
+}
+
+// expiry is when the first certificate expires, in Unix seconds; 0 if there is none.
+func (e encryption) expiry() float64 {
+	var all []time.Time
+	if e.files != nil {
+		all = append(all, e.files.NotAfter())
+	}
+	if e.acme != nil {
+		all = append(all, e.acme.NotAfter())
+	}
+	all = slices.DeleteFunc(all, time.Time.IsZero)
+	if len(all) == 0 {
+		return 0
+	}
+	return float64(slices.MinFunc(all, time.Time.Compare).Unix())
+}
+
+// strictly tells browsers, and whoever else cares, never to come without TLS again.
+//
+// Source: RFC 6797.
+func strictly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Strict-Transport-Security"] = []string{"max-age=31536000"}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// scheme is that of the server's URL.
+func (e encryption) scheme() string {
+	if e.config == nil {
+		return "http"
+	}
+	return "https"
+}

@@ -1,0 +1,298 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/goweir/weir/internal/modtest"
+)
+
+// inland runs the test once more on a machine that has nothing but itself, where
+// some hosts are at its own address. It reports whether that is this one.
+func inland(t *testing.T, hosts ...string) bool {
+	t.Helper()
+	if !cage(t, syscall.CLONE_NEWNET) {
+		return false
+	}
+	raiseLoopback(t)
+	file := filepath.Join(t.TempDir(), "hosts")
+	if err := os.WriteFile(file, []byte("127.0.0.1 localhost "+strings.Join(hosts, " ")+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount(file, "/etc/hosts", "", syscall.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Unmount("/etc/hosts", syscall.MNT_DETACH) })
+	return true
+}
+
+// raiseLoopback makes 127.0.0.1 usable in a new network.
+//
+// Source: netdevice(7).
+func raiseLoopback(t *testing.T) {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(socket)
+	request := struct {
+		name  [syscall.IFNAMSIZ]byte
+		flags uint16
+		_     [22]byte
+	}{flags: syscall.IFF_UP | syscall.IFF_RUNNING}
+	copy(request.name[:], "lo")
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(socket), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		t.Fatal(errno)
+	}
+}
+
+// openHTTPS makes a forge answer where https URLs lead.
+func openHTTPS(t *testing.T, f *modtest.Forge) {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { forward(conn, f.Addr) })
+		}
+	})
+}
+
+func forward(from net.Conn, addr string) {
+	defer from.Close()
+	to, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		io.Copy(from, to)
+		from.Close()
+	}()
+	io.Copy(to, from)
+	to.Close()
+	<-back
+}
+
+const canary = "canary-4f1d8b"
+
+// company is a forge with private modules, and what it takes to get at them.
+type company struct {
+	forge *modtest.Forge
+	lib   *modtest.Repo
+	files string // folder of configuration
+}
+
+func newCompany(t *testing.T) *company {
+	t.Helper()
+	dir := t.TempDir()
+	f, err := modtest.NewForge(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	openHTTPS(t, f)
+	c := &company{forge: f, files: dir}
+	lib := func(text string) map[string]string {
+		return map[string]string{"go.mod": "module corp.example.com/lib\n\ngo 1.20\n", "lib.go": "package lib\n\nconst Text = `" + text + "`\n"}
+	}
+	c.lib, err = f.Repo("git.example.com/group/sub/lib.git",
+		modtest.Commit{Files: lib("one"), Tags: []string{"v1.0.0"}},
+		modtest.Commit{Files: lib("two"), Tags: []string{"v1.1.0"}},
+		modtest.Commit{Files: lib("three")},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Repo("git.example.com/group/tools.git", modtest.Commit{
+		Files: map[string]string{
+			"LICENSE": "free\n", "cmd/go.mod": "module corp.example.com/tools/cmd\n\ngo 1.20\n", "cmd/main.go": "package main\n\nfunc main() {}\n",
+			"v2/go.mod": "module corp.example.com/tools/v2\n\ngo 1.20\n", "v2/tools.go": "package tools\n",
+		},
+		Tags: []string{"cmd/v0.3.0", "v2.0.1"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Require("git.example.com", "robot", canary)
+	f.GoImport("corp.example.com/lib", "corp.example.com/lib git https://git.example.com/group/sub/lib.git")
+	f.GoImport("corp.example.com/tools", "corp.example.com/tools git https://git.example.com/group/tools.git")
+	return c
+}
+
+func (c *company) write(t *testing.T, name, text string) string {
+	t.Helper()
+	name = filepath.Join(c.files, name)
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// weir starts a weir that has what it takes, and an upstream for all that is public.
+func (c *company) weir(t *testing.T, upstream string) *weir {
+	t.Helper()
+	config := c.write(t, "weir.yaml", `
+upstream: `+upstream+`
+private: [corp.example.com]
+direct: {allow_hosts: ["*.example.com"], ca_file: `+c.forge.CAFile+`}
+credentials:
+  forge: {url: "https://git.example.com/group", username: robot, password_file: `+c.write(t, "password", canary)+`}
+log: {access: all, level: debug}
+`)
+	return startWeir(t, "WEIR_CONFIG="+config)
+}
+
+// download is what "go mod download -json" tells.
+type download struct{ Path, Version, Sum, GoModSum, Error string }
+
+func (m *machine) downloads(t *testing.T, modules ...string) []download {
+	t.Helper()
+	out, _, err := m.run(t, append([]string{"mod", "download", "-json"}, modules...)...)
+	if err != nil {
+		t.Errorf("go mod download: %v\n%s", err, out)
+	}
+	var all []download
+	for dec := json.NewDecoder(strings.NewReader(out)); ; {
+		var d download
+		if err := dec.Decode(&d); err != nil {
+			break
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// The go command gets private modules from weir just as it would get them itself,
+// had it the credentials; and weir tells nobody of them.
+func TestA14PrivateModulesComeFromVersionControlAndFromNowhereElse(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	c := newCompany(t)
+	spy := modtest.New(simple("example.com/public", "v1.0.0"), simple("corp.example.com/lib", "v1.9.0"))
+	w := c.weir(t, spy.Start(t))
+	wanted := []string{
+		"corp.example.com/lib@v1.0.0", "corp.example.com/lib@v1.1.0", "corp.example.com/lib@main", "corp.example.com/lib@latest",
+		"corp.example.com/tools/cmd@v0.3.0", "corp.example.com/tools/v2@v2.0.1", "corp.example.com/tools/v2@latest",
+	}
+
+	itself := newMachine(t, "direct", "off", "module example.com/project\n")
+	home := c.write(t, ".netrc", "machine git.example.com login robot password "+canary+"\n")
+	itself.env = append(itself.env, "GOVCS=*:git", "SSL_CERT_FILE="+c.forge.CAFile, "GIT_SSL_CAINFO="+c.forge.CAFile, "HOME="+filepath.Dir(home), "GIT_TERMINAL_PROMPT=0")
+	want := itself.downloads(t, wanted...)
+	through := newMachine(t, w.url, "off", "module example.com/project\n")
+	got := through.downloads(t, wanted...)
+	if !slices.Equal(got, want) || len(got) != len(wanted) {
+		t.Errorf("through weir: %+v\nitself: %+v", got, want)
+	}
+
+	out, _, err := through.run(t, "list", "-m", "-versions", "corp.example.com/lib")
+	if err != nil || strings.TrimSpace(out) != "corp.example.com/lib v1.0.0 v1.1.0" {
+		t.Errorf("versions: %q, %v", out, err)
+	}
+	through.downloads(t, "example.com/public@v1.0.0")
+
+	c.forge.Reset()
+	newMachine(t, w.url, "off", "module example.com/project\n").downloads(t, "corp.example.com/lib@v1.0.0", "corp.example.com/tools/cmd@v0.3.0")
+	if n := c.forge.Count(""); n > 0 {
+		t.Errorf("what is stored was asked of the forge: %v", c.forge.Requests())
+	}
+	for path := range spy.Requests() {
+		if strings.Contains(path, "corp") {
+			t.Errorf("the public upstream was asked for %s", path)
+		}
+	}
+	checkCanary(t, w)
+}
+
+// checkCanary looks for the password in all that weir shows.
+func checkCanary(t *testing.T, w *weir) {
+	t.Helper()
+	shown := map[string]string{"log": w.log.String()}
+	for _, path := range []string{"/metrics", "/-/api/v1/upstreams", "/corp.example.com/none/@v/list", "/corp.example.com/lib/@v/v3.0.0.info"} {
+		shown[path] = string(w.get(t, path).body)
+	}
+	print := exec.CommandContext(t.Context(), "weir", "config", "print")
+	print.Env = w.cmd.Env
+	out, err := print.CombinedOutput()
+	if err != nil {
+		t.Errorf("config print: %v", err)
+	}
+	shown["config print"] = string(out)
+	for where, text := range shown {
+		if strings.Contains(text, canary) || bytes.Contains([]byte(text), []byte("cm9ib3Q6Y2FuYXJ5")) {
+			t.Errorf("%s shows the password: %s", where, text)
+		}
+	}
+}
+
+// A moved tag changes nothing for those who ask weir.
+func TestF11AMovedTagKeepsItsBytes(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	c := newCompany(t)
+	w := c.weir(t, "off")
+	before := w.get(t, "/corp.example.com/lib/@v/v1.0.0.zip")
+	if !before.whole() {
+		t.Fatal(before)
+	}
+	if _, err := c.lib.Git("tag", "-f", "v1.0.0", "main"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/corp.example.com/lib/@v/v1.0.0.mod", "/corp.example.com/lib/@v/v1.1.0.zip"} {
+		if r := w.get(t, path); !r.whole() {
+			t.Errorf("%s: %v", path, r)
+		}
+	}
+	if after := w.get(t, "/corp.example.com/lib/@v/v1.0.0.zip"); !bytes.Equal(after.body, before.body) {
+		t.Errorf("the bytes have changed: %v", after)
+	}
+}
+
+// What is wrong is said in words that help, and is no absence that is not proven.
+func TestA18WhatIsWrongWithAPrivateModuleIsSaid(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com", "down.example.com") {
+		return
+	}
+	c := newCompany(t)
+	w := c.weir(t, "off")
+	c.forge.Require("git.example.com", "robot", "another")
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"/corp.example.com/lib/@v/v1.0.0.info":  {502, "credential"},
+		"/corp.example.com/none/@v/v1.0.0.info": {404, "not found"},
+	} {
+		r := w.get(t, path)
+		if r.status != want.status || !strings.Contains(string(r.body), want.text) {
+			t.Errorf("%s: %v; want %d and %q", path, r, want.status, want.text)
+		}
+		if bytes.Contains(r.body, []byte(w.data)) {
+			t.Errorf("%s shows a folder of the server: %s", path, r.body)
+		}
+	}
+}
