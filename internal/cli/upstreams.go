@@ -17,6 +17,8 @@ import (
 
 	"github.com/goweir/weir/internal/admin"
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/login"
+	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/source/pool"
 )
 
@@ -43,7 +45,7 @@ func upstreamsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				server = serverAt(cfg.Listen)
+				server = operationOf(cfg)
 			}
 			show := showUpstreams
 			if asJSON {
@@ -75,13 +77,21 @@ func upstreamsCommand() *cobra.Command {
 	return cmd
 }
 
-// serverAt is the URL of a server on this machine.
-func serverAt(listen string) string {
+// operationOf is where a server with this configuration shows on this machine how
+// it fares.
+func operationOf(cfg *config.Config) string {
+	listen, scheme := cfg.Listen, "http"
+	if cfg.Admin.Listen != "" {
+		listen = cfg.Admin.Listen
+	}
+	if cfg.TLS.CertFile != "" || len(cfg.TLS.ACMEHosts) > 0 {
+		scheme = "https"
+	}
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || host == "" || net.ParseIP(host).IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // askUpstreams asks a server how its upstreams fare.
@@ -97,18 +107,40 @@ func askUpstreams(ctx context.Context, server string) (admin.Upstreams, error) {
 	if err != nil {
 		return u, err
 	}
+	authorize(req, base)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return u, fmt.Errorf("no server answers at %s: %w; start one with \"weir serve\", or say where it is with --server", base.Redacted(), errors.Unwrap(err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return u, fmt.Errorf("%s answered %s; log in as one who may: weir login --keep-go-env %s", base.Redacted(), resp.Status, base.Redacted())
+	default:
 		return u, fmt.Errorf("%s answered %s; is it Weir, and is the URL without a path?", base.Redacted(), resp.Status)
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 16<<20)).Decode(&u); err != nil {
 		return u, fmt.Errorf("%s answered something that is not about upstreams: %w", base.Redacted(), err)
 	}
 	return u, nil
+}
+
+// authorize adds the token of "weir login" for a server, if there is one.
+func authorize(req *http.Request, server *url.URL) {
+	file, err := login.DefaultFile()
+	if err != nil || server.Scheme != "https" {
+		return
+	}
+	all, err := file.All()
+	if err != nil {
+		return
+	}
+	for _, l := range all {
+		if origin(l.URL) == origin(server.String()) {
+			req.Header.Set("Authorization", "Bearer "+l.Token)
+		}
+	}
 }
 
 // broken is an error if an upstream is out of order.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type front struct {
 func (d *daemon) serve(ctx context.Context, cfg *config.Config, listener net.Listener) (*front, error) {
 	protocol := server.New(d.prefetch, server.Options{Door: d.door, PathPrefix: cfg.PathPrefix, OnDone: d.done})
 	operation := d.operation(protocol)
+	d.warnOfReaders(cfg, listener.Addr())
 	f := &front{served: make(chan error, 2)}
 	if cfg.Admin.Listen == "" {
 		f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), operation)), listener)
@@ -42,6 +44,24 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config, listener net.Lis
 	f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), nil)), listener)
 	f.start(d.httpServer(cfg, dispatch(http.NotFoundHandler(), d.public(protocol), operation)), own)
 	return f, f.watch(ctx, d)
+}
+
+// warnOfReaders tells the operator when private modules can be read by everybody who
+// can connect.
+func (d *daemon) warnOfReaders(cfg *config.Config, at net.Addr) {
+	private := len(cfg.Private) > 0 && d.vcs != nil || slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.Private })
+	local := net.ParseIP(strings.Trim(hostOf(at.String()), "[]")).IsLoopback()
+	if private && !local && cfg.Auth.Anonymous && len(cfg.Access) == 0 {
+		d.log.Warn("everybody who can connect can read the private modules; set auth.anonymous to false, or write access rules")
+	}
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
 }
 
 func (f *front) start(srv *http.Server, l net.Listener) {
