@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -302,15 +301,13 @@ func (w *weir) dial(t *testing.T) net.Conn {
 // eventually waits until a condition holds.
 func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
+	watch := startStopwatch()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		if watch.took() > within {
 			t.Fatalf("not within %v: %s", within, what)
 		}
+		<-tick.C
 	}
 }
