@@ -2,15 +2,19 @@ package e2e
 
 import (
 	"os"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 )
 
 // standstill is how long the machine has kept everybody waiting since the start of
-// the tests, in nanoseconds: those of a shared machine stand still for seconds now
-// and then, most often when they write to their disk.
-var standstill atomic.Int64
+// the tests: a shared machine stands still for seconds now and then, most often when
+// it writes to its disk.
+var standstill struct {
+	sync.Mutex
+	time.Duration
+	next chan struct{} // closed when it is known anew
+}
 
 // hardlyAny is how long the machine may keep somebody waiting without it counting.
 const hardlyAny = 200 * time.Millisecond
@@ -18,14 +22,32 @@ const hardlyAny = 200 * time.Millisecond
 // A stopwatch takes the time without that in which the machine stood still, so that
 // a bound on it is one on what is tested.
 type stopwatch struct {
-	begun time.Time
-	lost  int64
+	begun  time.Time
+	before time.Duration // of standstill
 }
 
-func startStopwatch() stopwatch { return stopwatch{time.Now(), standstill.Load()} }
+func startStopwatch() stopwatch {
+	standstill.Lock()
+	defer standstill.Unlock()
+	return stopwatch{time.Now(), standstill.Duration}
+}
 
 func (s stopwatch) took() time.Duration {
-	return time.Since(s.begun) - time.Duration(standstill.Load()-s.lost)
+	elapsed := time.Since(s.begun)
+	return elapsed - s.stoodStill()
+}
+
+// stoodStill is for how long the machine did since the start.
+func (s stopwatch) stoodStill() time.Duration {
+	standstill.Lock()
+	defer standstill.Unlock()
+	if time.Since(s.begun) > hardlyAny { // what has just happened is known only after a moment
+		next := standstill.next
+		standstill.Unlock()
+		<-next
+		standstill.Lock()
+	}
+	return standstill.Duration - s.before
 }
 
 // watched runs the tests while it watches the machine.
@@ -39,6 +61,7 @@ func (m watched) Run() int {
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
+	standstill.next = make(chan struct{})
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -62,8 +85,16 @@ func watchMachine(file *os.File, done <-chan struct{}) {
 		if _, err := file.WriteAt([]byte("tick"), 0); err == nil {
 			file.Sync()
 		}
-		if late := time.Since(begun) - tick; late > hardlyAny {
-			standstill.Add(int64(late))
-		}
+		note(time.Since(begun) - tick)
 	}
+}
+
+func note(late time.Duration) {
+	standstill.Lock()
+	defer standstill.Unlock()
+	if late > hardlyAny {
+		standstill.Duration += late
+	}
+	close(standstill.next)
+	standstill.next = make(chan struct{})
 }
