@@ -56,9 +56,9 @@ func (m *machine) run(t *testing.T, args ...string) (string, time.Duration, erro
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = m.project, m.env
-	begun := time.Now()
+	watch := startStopwatch()
 	out, err := cmd.CombinedOutput()
-	return string(out), time.Since(begun), err
+	return string(out), watch.took(), err
 }
 
 // goSum is the go.sum of the project.

@@ -175,9 +175,9 @@ func checkHeld(t *testing.T, w *weir, held map[string][]byte) {
 	for path, want := range held {
 		req := w.request(t, path)
 		all.Go(func() {
-			begun := time.Now()
+			watch := startStopwatch()
 			r := do(req)
-			if took := time.Since(begun); took > 5*time.Second {
+			if took := watch.took(); took > 5*time.Second {
 				t.Errorf("GET %s, which is held, took %v", path, took)
 			}
 			if !r.whole() || !bytes.Equal(r.body, want) {
@@ -209,9 +209,9 @@ func checkRefused(t *testing.T, w *weir, paths []string, statuses []int, within 
 		for _, path := range paths {
 			req := w.request(t, path)
 			all.Go(func() {
-				begun := time.Now()
+				watch := startStopwatch()
 				r := do(req)
-				if took := time.Since(begun); took > within {
+				if took := watch.took(); took > within {
 					t.Errorf("GET %s took %v; want at most %v", path, took, within)
 				}
 				if r.err != nil || !slices.Contains(statuses, r.status) {

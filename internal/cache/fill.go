@@ -130,6 +130,7 @@ func (c *Cache) prepare(f *flight, b *blob.Blob, files blob.Files) {
 		f.spool.Close() // of an earlier attempt that nobody has seen
 	}
 	f.spool, f.info = blob.NewSpool(memory, files), blob.Info{Size: b.Size}
+	f.spool.Expect(b.Size)
 	f.in = &intake{spool: f.spool, limit: f.name.Kind.MaxSize()}
 	if f.name.Kind == artifact.Zip && !f.wary {
 		f.in.stream, f.in.above = f.announce, c.options().StreamAbove

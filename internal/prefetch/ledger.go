@@ -42,11 +42,12 @@ var credits = [grounds]struct{ first, most float64 }{
 	imports:    {2, 32},
 }
 
-// What a fetch that was asked for gives back, and every other request of the
-// client, so that no ground is given up for ever.
+// What a fetch that was asked for gives back, each step through a series in order,
+// and every other request of the client, so that no ground is given up for ever.
 const (
-	reward = 2
-	alms   = 0.02
+	reward     = 2
+	stepReward = 8
+	alms       = 0.02
 )
 
 // A fetch is an artifact that is fetched ahead, until a client asks for it.

@@ -238,6 +238,33 @@ func TestASeriesIsGoneOnWith(t *testing.T) {
 	})
 }
 
+// The go command goes through the direct requirements first and then through the
+// others, each in the order of their paths: every fourth first, here.
+func TestASeriesWithGapsIsGoneOnWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, step = 160, 4
+		mods := map[string]string{}
+		for i := range n {
+			mods[fmt.Sprintf("a.b/m%03d@v1.0.0", i)] = "go 1.20\n"
+		}
+		w := newWorld(t, bounded, modules(mods))
+		defer w.p.Close()
+		file := func(i int, ending string) string { return fmt.Sprintf("a.b/m%03d/@v/v1.0.0%s", i, ending) }
+		for i := range n {
+			w.ask("me", file(i, ".mod"))
+		}
+		waits := 0
+		for i := range n {
+			if w.ask("me", file(i*step%n+i*step/n, ".info")) {
+				waits++
+			}
+		}
+		if waits > 8 {
+			t.Errorf("the client had to wait %d times", waits)
+		}
+	})
+}
+
 func TestABuildGetsTheOtherFilesOfItsZips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bounded, modules(map[string]string{
@@ -355,7 +382,7 @@ func TestFetchesAheadHaveABound(t *testing.T) {
 
 func TestZipsLeaveRoomForSmallFiles(t *testing.T) {
 	var q queue
-	for i := range 20 {
+	for i := range 2 * maxZips {
 		q.push(&fetch{name: artifact.Name{Kind: artifact.Zip, Module: fmt.Sprint(i)}})
 	}
 	q.push(&fetch{name: artifact.Name{Kind: artifact.Mod}})

@@ -15,7 +15,7 @@ import (
 // they take the line from what a client waits for.
 const (
 	maxWaiting = 8 << 10
-	maxZips    = 8
+	maxZips    = 24
 )
 
 // The levels of urgency, most urgent first.

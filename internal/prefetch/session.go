@@ -32,9 +32,10 @@ type session struct {
 	credit [grounds]float64
 
 	asked map[artifact.Name]bool
-	mods  []module.Version // .mod files, in the order asked
-	roots roots            // the first of these, as far as they are the main module's requirements
-	infos series           // .info files, in the order asked
+	steps map[ground]string // the path of the root asked for last, by series
+	mods  []module.Version  // .mod files, in the order asked
+	roots roots             // the first of these, as far as they are the main module's requirements
+	infos series            // .info files, in the order asked
 	zips  series
 
 	newest   map[string]string         // the highest version known to be required, by module path
@@ -50,6 +51,7 @@ func newSession(client string) *session {
 	s := &session{
 		client:   client,
 		asked:    map[artifact.Name]bool{},
+		steps:    map[ground]string{},
 		newest:   map[string]string{},
 		studied:  map[module.Version]bool{},
 		required: map[module.Version]demand{},
@@ -76,6 +78,15 @@ func (s *session) spend(g ground) bool {
 
 func (s *session) earn(g ground, n float64) {
 	s.credit[g] = min(s.credit[g]+n, credits[g].most)
+}
+
+// step notes that the client asks about a root. The further it goes through them in
+// order, the surer it is that it goes on to the end.
+func (s *session) step(g ground, path string) {
+	if last := s.steps[g]; last != "" && last < path {
+		s.earn(g, stepReward)
+	}
+	s.steps[g] = path
 }
 
 // repeats reports whether the client has asked for an artifact before.
@@ -109,6 +120,7 @@ func (s *session) ask(n artifact.Name) []guess {
 func (s *session) askList(n artifact.Name) []guess {
 	next := []guess{{name: n, on: known, study: true}}
 	if i := s.roots.index(module.Version{Path: n.Module}); i >= 0 {
+		s.step(seriesList, n.Module)
 		next = append(next, files(artifact.List, seriesList, s.rest(artifact.List, i, s.roots.members, s.credit[seriesList]))...)
 	}
 	return next
@@ -121,6 +133,7 @@ func (s *session) askInfo(m module.Version) []guess {
 	s.infos.add(m)
 	var next []guess
 	if i := s.roots.index(m); i >= 0 {
+		s.step(seriesInfo, m.Path)
 		next = files(artifact.Info, seriesInfo, s.rest(artifact.Info, i, s.roots.members, s.credit[seriesInfo]))
 	} else if i := s.zips.index(m); i >= 0 {
 		next = files(artifact.Info, seriesInfo, s.rest(artifact.Info, i, s.zips.members, s.credit[seriesInfo]))
