@@ -139,7 +139,11 @@ const hgrc = "[ui]\ninteractive = no\n[subrepos]\nallowed = no\n[http_proxy]\nal
 func (s *Source) hgEnv(c *cage, r repository, proxyURL string) ([]string, error) {
 	c.toVCS.tunnel = r.hostport()
 	config := filepath.Join(c.dir, "hgrc")
-	if err := os.WriteFile(config, []byte(hgrc), 0o600); err != nil {
+	text := hgrc
+	if s.o.CAFile != "" {
+		text += "[web]\ncacerts = " + s.o.CAFile + "\n"
+	}
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	return []string{"HGRCPATH=" + config, "HGPLAIN=1", "HGSSH=false", "http_proxy=" + proxyURL, "https_proxy=" + proxyURL}, nil

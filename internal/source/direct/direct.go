@@ -19,7 +19,8 @@
 //   - equal work is done once for all who want it, and a host that hangs holds
 //     up nobody who wants something from another one;
 //   - only proven absence is ErrNotFound. What is not proven, such as a host
-//     that wants credentials, is trouble.
+//     that wants credentials, is trouble. With Mercurial, whose failures the
+//     go command conceals, this holds as far as the host has just answered.
 //
 // It refuses modules whose host is an address or this machine, repositories by
 // other schemes than https and, for git, ssh, and version control that has not
@@ -60,7 +61,8 @@ type Options struct {
 	// go1.26.6 or newer, since older ones can be made to accept wrong checksums.
 	Go string
 	// VCS are the version control systems that are allowed: git, which is the
-	// default, and hg. The others cannot be kept to one address.
+	// default, and hg, which gets no credentials. The others cannot be kept to
+	// one address.
 	VCS []string
 
 	MaxProcesses int           // go commands at one time; default 4

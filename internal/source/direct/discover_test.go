@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -220,4 +221,38 @@ func TestThePathAloneTellsSomeRepositories(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", mod, got, err, want)
 		}
 	}
+}
+
+func TestCertificatesAreChecked(t *testing.T) {
+	f := newForge(t)
+	repo(t, f, "github.com/weir/x", simple("github.com/weir/x", "v1.0.0"))
+	repo(t, f, "git.example.com/y", simple("www.example.com/y", "v1.0.0"))
+	f.GoImport("www.example.com/y", "www.example.com/y git https://git.example.com/y")
+	s := open(t, f, func(o *Options) { o.CAFile = "" })
+	wantClass(t, s, "www.example.com/y/@v/list", artifact.ErrBadUpstream)
+	wantClass(t, s, "github.com/weir/x/@v/list", artifact.ErrBadUpstream)
+	if n := f.Count("go-get"); n > 0 {
+		t.Errorf("%d pages were taken from a host that could not prove who it is", n)
+	}
+}
+
+func TestPlainHTTPIsSpokenWhereTheOperatorAllowsIt(t *testing.T) {
+	f := newForge(t)
+	old := httptest.NewServer(f)
+	defer old.Close()
+	repo(t, f, "git.example.com/x", simple("www.example.com/x", "v1.0.0"))
+	f.GoImport("www.example.com/x", "www.example.com/x git http://git.example.com/x")
+	resolve := func(o *Options) {
+		o.resolve = func(hostport string) string {
+			if strings.HasSuffix(hostport, ":80") {
+				return old.Listener.Addr().String()
+			}
+			return "127.0.0.1:1"
+		}
+	}
+	s := open(t, f, resolve, only(t, "http://www.example.com", "http://git.example.com"))
+	mustFetch(t, s, "www.example.com/x/@v/list")
+	mustFetch(t, s, "www.example.com/x/@v/v1.0.0.zip")
+	wantClass(t, open(t, f, resolve, only(t, "http://www.example.com", "git.example.com")), "www.example.com/x/@v/list", artifact.ErrForbidden)
+	wantClass(t, open(t, f, resolve, only(t, "www.example.com", "http://git.example.com")), "www.example.com/x/@v/list", artifact.ErrBadUpstream)
 }

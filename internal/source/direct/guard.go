@@ -221,41 +221,16 @@ func (d dialer) DialContext(ctx context.Context, network, hostport string) (net.
 	return guarded.DialContext(ctx, network, hostport)
 }
 
-// pin returns an address of host:port that may be connected to, for a command
-// that makes its connection by itself.
+// pin returns an address of host:port that can be connected to, and may be, for
+// a command that makes its connection by itself.
 func (d dialer) pin(ctx context.Context, hostport string) (netip.AddrPort, error) {
-	host, _, err := net.SplitHostPort(hostport)
+	conn, err := d.DialContext(ctx, "tcp", hostport)
+	if refused, ok := errors.AsType[*artifact.Error](err); ok {
+		return netip.AddrPort{}, refused
+	}
 	if err != nil {
-		return netip.AddrPort{}, err
+		return netip.AddrPort{}, artifact.FromTransport(hostport, err)
 	}
-	if d.resolve != nil {
-		hostport = d.resolve(hostport)
-	}
-	found, port, err := lookUp(ctx, hostport)
-	if err != nil {
-		return netip.AddrPort{}, artifact.FromTransport(host, err)
-	}
-	err = fmt.Errorf("%s has no address", host)
-	for _, addr := range found {
-		to := netip.AddrPortFrom(addr.Unmap(), port)
-		if err = d.guard.check(host, to); err == nil {
-			return to, nil
-		}
-	}
-	return netip.AddrPort{}, err
-}
-
-func lookUp(ctx context.Context, hostport string) ([]netip.Addr, uint16, error) {
-	host, text, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return nil, 0, err
-	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		return nil, 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	return found, uint16(port), err
+	defer conn.Close()
+	return netip.ParseAddrPort(conn.RemoteAddr().String())
 }

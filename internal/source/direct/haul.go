@@ -105,7 +105,13 @@ func (s *Source) bringOnce(ctx context.Context, r repository, n artifact.Name) (
 		return nil, err
 	}
 	defer s.end(c)
-	h, err := s.work(ctx, k, c, r, n)
+	var h *haul
+	if r.vcs == "hg" {
+		err = s.probe(ctx, r, "", "cmd=capabilities")
+	}
+	if err == nil {
+		h, err = s.work(ctx, k, c, r, n)
+	}
 	if err != nil {
 		return nil, errors.Join(err, c.remove())
 	}
@@ -229,6 +235,8 @@ func (s *Source) runGo(ctx context.Context, k *clone, c *cage, r repository, arg
 	}
 	a, problem := parseAnswer(stdout, stderr, err)
 	switch {
+	case problem == "" && r.vcs == "hg": // whose failures the go command conceals
+		return a, c.toVCS.trouble()
 	case problem == "":
 		return a, nil
 	case containsAny(problem, brokenClone):

@@ -18,7 +18,6 @@ type repository struct {
 	goImport
 	location *url.URL // what goImport.url says
 	known    bool     // the go command finds it without a go-import tag
-	guessed  bool     // its path says no scheme, and the go command tries some
 }
 
 // share makes repositories results of flights.
@@ -78,7 +77,7 @@ func fromPath(mod string) (repository, bool, error) {
 		}
 		root := strings.Join(elems[:i+2], "/")
 		bare := strings.TrimSuffix(root, ending)
-		return repository{goImport: goImport{prefix: root, vcs: ending[1:], url: "https://" + bare}, location: onHost(bare), known: true, guessed: true}, true, nil
+		return repository{goImport: goImport{prefix: root, vcs: ending[1:], url: "https://" + bare}, location: onHost(bare), known: true}, true, nil
 	}
 	return repository{}, false, nil
 }

@@ -107,3 +107,18 @@ func TestSSHNeedsAKeyAndKnownHosts(t *testing.T) {
 		}
 	}
 }
+
+func TestSSHTroubleIsNoProof(t *testing.T) {
+	f := newForge(t)
+	for says, class := range map[string]error{
+		"git@git.example.com: Permission denied (publickey).": artifact.ErrBadUpstream, "Host key verification failed.": artifact.ErrBadUpstream,
+		"ssh: connect to host git.example.com port 22: Connection refused": artifact.ErrBadUpstream, "ERROR: Repository not found.": artifact.ErrNotFound,
+	} {
+		w := wrap(t, "")
+		w.write(t, "ssh", "echo '"+says+"' >&2\nexit 255\n")
+		k, _ := sshKeys(t, "github.com:443")
+		wantClass(t, open(t, f, w.use, with(k)), caged+"/@v/list", class)
+		k, _ = sshKeys(t, "git.example.com:443")
+		wantClass(t, open(t, f, w.use, with(k)), "git.example.com/x.git/@v/list", artifact.ErrBadUpstream) // the go command does not tell which it was
+	}
+}

@@ -35,8 +35,8 @@ func (s *Source) explain(ctx context.Context, c *cage, r repository, text string
 	switch {
 	case containsAny(text, needsCredential):
 		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: reason, Hint: credentialHint(host)}
-	case r.guessed && strings.Contains(text, "no secure protocol found"):
-		return s.probe(ctx, r)
+	case strings.Contains(text, "no secure protocol found"):
+		return s.probeGuessed(ctx, c, r)
 	case containsAny(text, noRepository):
 		return artifact.NotFound("%s", reason)
 	}
@@ -123,11 +123,12 @@ func redact(text string, secrets []string) string {
 	return text
 }
 
-// probe finds out why the go command has not found a repository whose scheme it
-// had to guess, since it does not tell.
-func (s *Source) probe(ctx context.Context, r repository) error {
-	u := *r.location.JoinPath("info", "refs")
-	u.RawQuery = "service=git-upload-pack"
+// probe asks the host of a repository for one of its files by ourselves, since
+// the go command conceals why it has not found a repository whose scheme it had
+// to guess, and every failure of Mercurial.
+func (s *Source) probe(ctx context.Context, r repository, path, query string) error {
+	u := *r.location.JoinPath(path)
+	u.RawQuery = query
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	resp, err := s.get(ctx, &u)
@@ -136,10 +137,24 @@ func (s *Source) probe(ctx context.Context, r repository) error {
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
+	case http.StatusOK:
+		return nil
 	case http.StatusNotFound, http.StatusGone:
 		return artifact.NotFound("%s has no repository for %s", u.Hostname(), r.prefix)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " is not for everybody", Hint: credentialHint(u.Hostname())}
+	}
+	return artifact.FromStatus(u.Hostname(), resp.StatusCode, "", 0)
+}
+
+// probeGuessed returns why the go command has found no git repository by any
+// scheme.
+func (s *Source) probeGuessed(ctx context.Context, c *cage, r repository) error {
+	if c.toVCS.tunnel == "" {
+		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " cannot be read by ssh", Hint: credentialHint(r.location.Hostname())}
+	}
+	if err := s.probe(ctx, r, "info/refs", "service=git-upload-pack"); err != nil {
+		return err
 	}
 	return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " cannot be read"}
 }
