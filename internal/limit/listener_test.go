@@ -2,12 +2,14 @@ package limit_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goweir/weir/internal/limit"
@@ -85,53 +87,66 @@ func TestA20AClientThatTakesNothingIsCut(t *testing.T) {
 	}
 }
 
-func TestA20SmallWritesBuyASlowClientNoTime(t *testing.T) {
-	l := listen(t, limit.Bounds{WriteStall: 300 * time.Millisecond})
-	client := dial(t, l)
-	c, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	go func() {
-		p := make([]byte, 1<<10)
-		for {
-			if _, err := client.Read(p); err != nil {
-				return
-			}
-			time.Sleep(5 * time.Millisecond) // being slow is what this is about
-		}
-	}()
-	for written := 0; err == nil; written += 4 << 10 {
-		if written > 64<<20 {
-			t.Fatal("a client that takes a little now and then is not cut")
-		}
-		_, err = c.Write(make([]byte, 4<<10))
-	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("Write to a slow client = %v", err)
-	}
+// A slow is a connection to a client that takes so many bytes a second.
+type slow struct {
+	from
+	bytesPerSecond int
+	deadline       time.Time
 }
 
-func TestTheTimeInWhichNothingIsWrittenDoesNotCount(t *testing.T) {
-	const stall = time.Second
-	l := listen(t, limit.Bounds{WriteStall: stall})
-	dial(t, l)
-	c, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
+func (c *slow) SetWriteDeadline(t time.Time) error {
+	c.deadline = t
+	return nil
+}
+
+func (c *slow) Write(p []byte) (int, error) {
+	needs := time.Duration(len(p)) * time.Second / time.Duration(c.bytesPerSecond)
+	if left := time.Until(c.deadline); left < needs {
+		time.Sleep(left)
+		return 0, os.ErrDeadlineExceeded
 	}
-	defer c.Close()
-	for range 3 {
-		if _, err := c.Write([]byte("x")); err != nil {
-			t.Fatal(err)
+	time.Sleep(needs)
+	return len(p), nil
+}
+
+// A client must take 512 KiB in the write stall, in however small pieces they are
+// written, as by TLS. The time in which the server has nothing to write does not
+// count.
+func TestA20SmallWritesBuyASlowClientNoTime(t *testing.T) {
+	const stall, pieces = 30 * time.Second, 30
+	for _, size := range []int{4 << 10, 16<<10 + 5, 512 << 10, 5 << 20} {
+		for bytesPerSecond, enough := range map[int]bool{512 << 10 / 31: false, 512<<10/30 + 1000: true} {
+			t.Run(fmt.Sprintf("%d at %d per second", size, bytesPerSecond), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					client := &slow{from: from{"192.0.2.1"}, bytesPerSecond: 10 << 20}
+					inner := &scripted{conns: []net.Conn{client}}
+					c, err := limit.NewListener(inner, limit.Bounds{WriteStall: stall}).Accept()
+					if err != nil {
+						t.Fatal(err)
+					}
+					for written := 0; written < pieces*512<<10 && err == nil; written += size {
+						_, err = c.Write(make([]byte, size))
+						if written >= 1<<20 {
+							client.bytesPerSecond = bytesPerSecond // it was quick so far
+						}
+						if written%(100*size) == 0 {
+							time.Sleep(stall) // nothing to write
+						}
+					}
+					if enough && err != nil || !enough && !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("Write = %v", err)
+					}
+				})
+			})
 		}
-		time.Sleep(stall * 2 / 3) // the server has nothing to send
 	}
 }
 
 func TestA20AnIPv6NetworkIsOneClient(t *testing.T) {
-	inner := &scripted{addresses: []string{"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "192.0.2.1", "192.0.2.2"}}
+	inner := &scripted{}
+	for _, address := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "192.0.2.1", "192.0.2.2"} {
+		inner.conns = append(inner.conns, &from{address})
+	}
 	l := limit.NewListener(inner, limit.Bounds{PerClient: 2})
 	var got []string
 	for {
@@ -146,29 +161,32 @@ func TestA20AnIPv6NetworkIsOneClient(t *testing.T) {
 	}
 }
 
-// scripted is a listener of connections from addresses.
+// scripted is a listener of certain connections.
 type scripted struct {
 	net.Listener
-	addresses []string
+	conns []net.Conn
 }
 
 func (s *scripted) Accept() (net.Conn, error) {
-	if len(s.addresses) == 0 {
+	if len(s.conns) == 0 {
 		return nil, net.ErrClosed
 	}
-	next := s.addresses[0]
-	s.addresses = s.addresses[1:]
-	return &from{address: &net.TCPAddr{IP: net.ParseIP(next), Port: 1}}, nil
+	next := s.conns[0]
+	s.conns = s.conns[1:]
+	return next, nil
 }
 
 // from is a connection from an address.
-type from struct {
-	net.Conn
-	address net.Addr
-}
+type from struct{ address string }
 
-func (c *from) RemoteAddr() net.Addr { return c.address }
-func (c *from) Close() error         { return nil }
+func (c *from) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.ParseIP(c.address), Port: 1} }
+func (c *from) LocalAddr() net.Addr              { return nil }
+func (c *from) Read([]byte) (int, error)         { return 0, io.EOF }
+func (c *from) Write(p []byte) (int, error)      { return len(p), nil }
+func (c *from) Close() error                     { return nil }
+func (c *from) SetDeadline(time.Time) error      { return nil }
+func (c *from) SetReadDeadline(time.Time) error  { return nil }
+func (c *from) SetWriteDeadline(time.Time) error { return nil }
 
 func TestReadFromSendsExactlyWhatTheSourceHas(t *testing.T) {
 	l := listen(t, limit.Bounds{WriteStall: time.Minute})
