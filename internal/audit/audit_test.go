@@ -359,9 +359,11 @@ func TestWhatComesAfterCloseIsCounted(t *testing.T) {
 
 // A disk is an openHandle whose files fail on demand.
 type disk struct {
-	mu   sync.Mutex
-	room int           // bytes that are left; negative: no end
-	hang chan struct{} // not nil: a write waits for it
+	mu     sync.Mutex
+	room   int           // bytes that are left; negative: no end
+	hang   chan struct{} // not nil: a write waits for it
+	frozen bool          // files cannot be cut
+	syncs  int
 }
 
 func (d *disk) open(path string) (handle, error) {
@@ -372,10 +374,10 @@ func (d *disk) open(path string) (handle, error) {
 	return &diskFile{f, d}, nil
 }
 
-func (d *disk) set(room int) {
+func (d *disk) set(change func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.room = room
+	change()
 }
 
 type diskFile struct {
@@ -384,11 +386,13 @@ type diskFile struct {
 }
 
 func (f *diskFile) Write(p []byte) (int, error) {
+	var hang chan struct{}
+	f.disk.set(func() { hang = f.disk.hang })
+	if hang != nil {
+		<-hang
+	}
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	if f.disk.hang != nil {
-		<-f.disk.hang
-	}
 	room := f.disk.room
 	if room < 0 {
 		return f.File.Write(p)
@@ -401,6 +405,100 @@ func (f *diskFile) Write(p []byte) (int, error) {
 	return n, errors.Join(err, &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC})
 }
 
+func (f *diskFile) Truncate(size int64) error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if f.disk.frozen {
+		return &fs.PathError{Op: "truncate", Path: f.Name(), Err: syscall.EIO}
+	}
+	return f.File.Truncate(size)
+}
+
+func (f *diskFile) Sync() error {
+	f.disk.set(func() { f.disk.syncs++ })
+	return f.File.Sync()
+}
+
+func openOn(t *testing.T, d *disk, o Options) *Log {
+	t.Helper()
+	l, err := open(o, d.open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestAFileThatIsLeftIsForcedToTheDisk(t *testing.T) {
+	d := &disk{room: -1}
+	l := openOn(t, d, Options{Path: filepath.Join(t.TempDir(), "log"), MaxSize: 1, MaxFiles: 1})
+	for i := range 3 { // two rotations
+		l.Record(Entry{ID: strconv.Itoa(i)})
+	}
+	closeLog(t, l)
+	if d.syncs != 3 {
+		t.Errorf("%d syncs of 3 files", d.syncs)
+	}
+}
+
+func TestAGapBetweenOldFilesIsFilledBeforeOneIsDropped(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "log")
+	for _, number := range []string{"2", "3"} {
+		if err := os.WriteFile(name+"."+number, Entry{ID: number}.line(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := openLog(t, Options{Path: name, MaxSize: 1, MaxFiles: 3})
+	l.Record(Entry{ID: "1"})
+	l.Record(Entry{ID: "0"})
+	closeLog(t, l)
+	wantIDs(t, read(t, name, name+".1", name+".2", name+".3"), "0", "1", "2", "3")
+}
+
+func TestALineThatCannotBeTakenBackIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "log")
+		d := &disk{room: -1}
+		l := openOn(t, d, Options{Path: name})
+		put(l, "1")
+		d.set(func() { d.room, d.frozen = 20, true })
+		put(l, "2")
+		d.set(func() { d.room = -1 })
+		put(l, "3")
+		closeLog(t, l)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(string(text), "\n")
+		if len(lines) != 5 || parse(t, []byte(lines[0])).ID != "1" || len(lines[1]) != 21 || parse(t, []byte(lines[2])).Lost != 1 || parse(t, []byte(lines[3])).ID != "3" {
+			t.Errorf("lines %q", lines)
+		}
+	})
+}
+
+// logrotate's copytruncate empties the file while it is in use.
+func TestAFileThatIsEmptiedStaysWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "log")
+		d := &disk{room: -1}
+		l := openOn(t, d, Options{Path: name})
+		put(l, "1")
+		if err := os.Truncate(name, 0); err != nil {
+			t.Fatal(err)
+		}
+		d.set(func() { d.room = 20 })
+		put(l, "2")
+		d.set(func() { d.room = -1 })
+		put(l, "3")
+		closeLog(t, l)
+		records := read(t, name)
+		wantIDs(t, records, "", "3")
+		if records[0].Lost != 1 {
+			t.Errorf("records %+v", records)
+		}
+	})
+}
+
 func TestF3AFullDiskLosesWholeLinesSaysHowManyAndIsUsedAgain(t *testing.T) {
 	for _, room := range []int{0, 1, 10, 100, 200} {
 		t.Run(fmt.Sprint(room), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { fillDisk(t, room) }) })
@@ -411,19 +509,16 @@ func fillDisk(t *testing.T, room int) {
 	name := filepath.Join(t.TempDir(), "log")
 	d := &disk{room: -1}
 	told := make(chan error, 10)
-	l, err := open(Options{Path: name, OnChange: func(err error) { told <- err }}, d.open)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := openOn(t, d, Options{Path: name, OnChange: func(err error) { told <- err }})
 	put(l, "before")
-	d.set(room)
+	d.set(func() { d.room = room })
 	for i := range 10 {
 		put(l, strconv.Itoa(i))
 	}
 	if err := <-told; !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("told %v", err)
 	}
-	d.set(-1)
+	d.set(func() { d.room = -1 })
 	put(l, "after")
 	if err := <-told; err != nil {
 		t.Errorf("told %v after the disk has room", err)
@@ -443,47 +538,61 @@ func fillDisk(t *testing.T, room int) {
 	}
 }
 
-func TestF8AHungDiskHoldsNobodyUpForLong(t *testing.T) {
+func TestALossAfterTheLastEntryIsToldAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "log")
-		d := &disk{room: -1, hang: make(chan struct{})}
-		l, err := open(Options{Path: name}, d.open)
-		if err != nil {
-			t.Fatal(err)
+		d := &disk{}
+		l := openOn(t, d, Options{Path: name})
+		put(l, "lost")
+		d.set(func() { d.room = -1 })
+		closeLog(t, l)
+		if records := read(t, name); len(records) != 1 || records[0].Lost != 1 {
+			t.Errorf("records %+v", records)
 		}
-		begun := time.Now()
-		l.Record(Entry{ID: "hangs"})
-		synctest.Wait() // the writer has it
-		for i := range queueSize {
-			l.Record(Entry{ID: strconv.Itoa(i)})
+	})
+}
+
+func TestF8AHungDiskHoldsNobodyUpForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const over = 10
+		name := filepath.Join(t.TempDir(), "log")
+		d := &disk{room: -1}
+		l := openOn(t, d, Options{Path: name})
+		for again := range 2 {
+			hang := make(chan struct{})
+			d.set(func() { d.hang = hang })
+			begun := time.Now()
+			put(l, "hangs") // the writer has it
+			for i := range queueSize {
+				l.Record(Entry{ID: strconv.Itoa(i)})
+			}
+			if time.Since(begun) != 0 {
+				t.Errorf("waited %v while there was room in the queue", time.Since(begun))
+			}
+			for range over {
+				l.Record(Entry{ID: "over"})
+			}
+			if waited := time.Since(begun); waited != maxWait {
+				t.Errorf("%d entries without room waited %v", over, waited)
+			}
+			if dropped := l.Dropped(); dropped != int64(over*(again+1)) {
+				t.Errorf("%d dropped", dropped)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if err := l.Reopen(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Reopen on a hung disk = %v", err)
+			}
+			cancel()
+			d.set(func() { d.hang = nil })
+			close(hang)
+			synctest.Wait()
 		}
-		if time.Since(begun) != 0 {
-			t.Errorf("waited %v while there was room in the queue", time.Since(begun))
-		}
-		for range 10 {
-			l.Record(Entry{ID: "over"})
-		}
-		if waited := time.Since(begun); waited != maxWait {
-			t.Errorf("ten entries without room waited %v", waited)
-		}
-		if l.Dropped() != 10 {
-			t.Errorf("%d dropped", l.Dropped())
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err := l.Reopen(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Reopen on a hung disk = %v", err)
-		}
-		close(d.hang)
-		synctest.Wait()
-		l.Record(Entry{ID: "after"})
+		put(l, "after")
 		closeLog(t, l)
 		records := read(t, name)
-		if n := len(records); n != queueSize+3 || records[0].ID != "hangs" || records[n-1].ID != "after" {
-			t.Errorf("%d records", n)
-		}
-		if i := slices.IndexFunc(records, func(r record) bool { return r.Lost == 10 && r.Action == "audit.lost" }); i < 0 {
-			t.Error("nothing says what is lost")
+		lost := slices.DeleteFunc(slices.Clone(records), func(r record) bool { return r.Lost != over || r.Action != "audit.lost" })
+		if n := len(records); n != 2*(queueSize+2)+1 || len(lost) != 2 || records[0].ID != "hangs" || records[n-1].ID != "after" {
+			t.Errorf("%d records, %d of what is lost", n, len(lost))
 		}
 	})
 }
@@ -491,10 +600,7 @@ func TestF8AHungDiskHoldsNobodyUpForLong(t *testing.T) {
 func TestCloseEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{room: -1, hang: make(chan struct{})}
-		l, err := open(Options{Path: filepath.Join(t.TempDir(), "log")}, d.open)
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := openOn(t, d, Options{Path: filepath.Join(t.TempDir(), "log")})
 		l.Record(Entry{ID: "1"})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
