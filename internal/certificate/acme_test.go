@@ -145,6 +145,9 @@ func TestA22FewWaitForAnAuthorityThatHangs(t *testing.T) {
 			t.Errorf("a client that has waited: %v", err)
 		}
 	}
+	if _, err := a.GetCertificate(&tls.ClientHelloInfo{ServerName: "second.example.com"}); err != nil {
+		t.Errorf("afterwards, for another host: %v", err)
+	}
 }
 
 func TestFilesComeBeforeACME(t *testing.T) {
@@ -166,26 +169,41 @@ func TestFilesComeBeforeACME(t *testing.T) {
 	}
 }
 
-// A client that must show a certificate cannot pass for the authority instead.
+// A client that must show a certificate cannot pass for the authority instead,
+// also while a challenge is under way.
 func TestA25NobodyGetsAroundClientCertificatesByAChallenge(t *testing.T) {
-	f := newFake(t, "http-01")
+	f, s := newFake(t, "http-01"), openDisk(t)
 	own := newAuthority(t, "own")
 	dir := newFolder(t)
 	dir.write("clients.pem", encode(own.cert))
 	files := load(t, certificate.Paths{ClientCAs: dir.path("clients.pem")})
-	a := newACME(t, f, openDisk(t), nil)
+	a := newACME(t, f, s, nil)
 	web := httptest.NewServer(a.HTTPHandler(nil))
 	defer web.Close()
 	f.finds(web.Listener.Addr())
 	addr := serve(t, certificate.Options{Files: files, ACME: a, ClientAuth: certificate.Require})
-	client := &tls.Config{RootCAs: f.pool(), ServerName: host, Certificates: []tls.Certificate{own.client("client")}}
-	if _, _, err := get(addr, client); err != nil {
+	if _, _, err := get(addr, &tls.Config{RootCAs: f.pool(), ServerName: host, Certificates: []tls.Certificate{own.client("client")}}); err != nil {
 		t.Errorf("a client with a certificate: %v", err)
 	}
-	d := tls.Dialer{Config: &tls.Config{ServerName: host, NextProtos: []string{"acme-tls/1"}, InsecureSkipVerify: true}}
-	if c, err := d.DialContext(t.Context(), "tcp", addr.String()); err == nil {
-		c.Close()
-		t.Error("the handshake of a challenge succeeds without a client certificate")
+	c, key := own.pair(host, -time.Hour, day)
+	if err := certificate.Cache(s).Put(t.Context(), host+"+token", append(key, c...)); err != nil {
+		t.Fatal(err)
+	}
+	for who, c := range map[string]struct {
+		cert tls.Certificate
+		let  bool
+	}{"a client": {own.client("client"), true}, "nobody": {tls.Certificate{}, false}} {
+		conn, err := tls.Dial("tcp", addr.String(), &tls.Config{
+			ServerName: host, NextProtos: []string{"acme-tls/1"}, InsecureSkipVerify: true,
+			MaxVersion:           tls.VersionTLS12, // where the handshake ends only after the certificates have been checked
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.cert, nil },
+		})
+		if err == nil {
+			conn.Close()
+		}
+		if (err == nil) != c.let {
+			t.Errorf("%s, in the guise of the authority: %v", who, err)
+		}
 	}
 }
 
@@ -243,8 +261,12 @@ func TestTheCacheOfACMEIsAStore(t *testing.T) {
 				}
 			}
 			for _, name := range names {
-				if data, err := c.Get(ctx, name); err != nil || string(data) != name {
-					t.Errorf("Get(%q) = %q, %v", name, data, err)
+				for range 2 {
+					data, err := c.Get(ctx, name)
+					if err != nil || string(data) != name {
+						t.Errorf("Get(%q) = %q, %v", name, data, err)
+					}
+					clear(data) // it is the caller's
 				}
 			}
 			if n := len(keys(t, s, "")); n != 0 {

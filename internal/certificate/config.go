@@ -63,7 +63,7 @@ func Config(o Options) (*tls.Config, error) {
 		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: o.getCertificate,
 	}
-	if o.ACME != nil && o.ClientAuth != Require {
+	if o.ACME != nil {
 		base.NextProtos = append(base.NextProtos, acme.ALPNProto)
 	}
 	if o.ClientAuth == NoClientAuth {
@@ -115,9 +115,6 @@ func (o Options) check() error {
 
 // getCertificate finds a certificate for a client.
 func (o Options) getCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if o.ACME != nil && isChallenge(hello) {
-		return o.ACME.GetCertificate(hello)
-	}
 	if c := o.Files.match(hello); c != nil {
 		return c, nil
 	}

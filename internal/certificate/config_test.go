@@ -71,14 +71,27 @@ func TestOnlyModernTLSIsSpoken(t *testing.T) {
 		{"TLS 1.2 without forward secrecy", 0, tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}, 0},
 	} {
 		client := &tls.Config{RootCAs: a.pool(), ServerName: host, MinVersion: c.min, MaxVersion: c.max, CipherSuites: c.suites}
-		state, proto, err := get(addr, client)
-		switch {
-		case c.want == 0 && err == nil:
-			t.Errorf("%s: spoken, with %s", c.name, tls.CipherSuiteName(state.CipherSuite))
-		case c.want != 0 && err != nil:
-			t.Errorf("%s: %v", c.name, err)
-		case c.want != 0 && (state.Version != c.want || proto != "HTTP/2.0"):
-			t.Errorf("%s: %s with %s", c.name, tls.VersionName(state.Version), proto)
+		conn, err := (&tls.Dialer{Config: client}).DialContext(t.Context(), "tcp", addr.String())
+		if err != nil {
+			if c.want != 0 {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if state := conn.(*tls.Conn).ConnectionState(); state.Version != c.want {
+			t.Errorf("%s: %s with %s is spoken", c.name, tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+		}
+		conn.Close()
+	}
+}
+
+func TestHTTP2IsSpoken(t *testing.T) {
+	a := newAuthority(t, "authority")
+	_, f := one(t, a)
+	addr := serve(t, certificate.Options{Files: f})
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		if _, proto, err := get(addr, &tls.Config{RootCAs: a.pool(), ServerName: host, MaxVersion: version}); proto != "HTTP/2.0" {
+			t.Errorf("%s: %s, %v", tls.VersionName(version), proto, err)
 		}
 	}
 }
