@@ -203,7 +203,7 @@ func (w *weir) want(t *testing.T, path string, body []byte) {
 	t.Helper()
 	watch := startStopwatch()
 	r := w.get(t, path)
-	if r.status == http.StatusGatewayTimeout && watch.stoodStill() > 0 {
+	if (r.status == http.StatusGatewayTimeout || r.err != nil) && watch.stoodStill() > 0 {
 		r = w.get(t, path)
 	}
 	if !r.whole() || !bytes.Equal(r.body, body) {

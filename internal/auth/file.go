@@ -48,6 +48,12 @@ func (f *File) Reload() error {
 	return nil
 }
 
+// Empty reports whether there are neither tokens nor users.
+func (f *File) Empty() bool {
+	k := f.known()
+	return len(k.tokens)+len(k.users) == 0
+}
+
 // known returns what was read last.
 func (f *File) known() *records {
 	if k := f.records.Load(); k != nil {

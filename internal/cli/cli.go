@@ -63,7 +63,7 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nsee: %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serveCommand(), upstreamsCommand(), configCommand(), tokenCommand(), loginCommand(), logoutCommand(), authCommand(), versionCommand())
+	root.AddCommand(serveCommand(), upstreamsCommand(), configCommand(), tokenCommand(), userCommand(), loginCommand(), logoutCommand(), authCommand(), versionCommand())
 	return root
 }
 

@@ -277,7 +277,7 @@ type Direct struct {
 	// `10.0.0.0/8`.
 	AllowHosts Names `yaml:"allow_hosts" default:""`
 
-	// File of certificates in PEM that are trusted besides those of the system.
+	// File of certificates in PEM that are trusted instead of those of the system.
 	CAFile string `yaml:"ca_file" default:""`
 
 	// File in netrc format with the user names and passwords of hosts, for all that
@@ -392,7 +392,8 @@ type Limits struct {
 	// Time a connection may stay open between two requests.
 	IdleTimeout Duration `yaml:"idle_timeout" default:"2m" min:"1ms"`
 
-	// Time without a single byte taken after which a client is cut off.
+	// Time for each 512KiB of an answer, after which a client that has not taken them is
+	// cut off.
 	WriteStall Duration `yaml:"write_stall" default:"30s" min:"1ms"`
 
 	// Requests of one client in a second; 0 is no limit. A client is a user, or an

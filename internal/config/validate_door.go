@@ -103,6 +103,8 @@ func (c *Config) checkTLS() (key, text string) {
 		return "tls.client_certs", "clients show certificates over TLS only; set tls.cert_file and tls.key_file"
 	case t.ClientCerts != ClientCertsOff && t.ClientCAFile == "":
 		return "tls.client_certs", "it takes an authority to trust in the certificates of clients; set tls.client_ca_file"
+	case t.ClientCerts == ClientCertsRequire && len(t.ACMEHosts) > 0:
+		return "tls.client_certs", "a certificate authority shows no certificate when it proves the hosts of tls.acme_hosts; write request"
 	case t.ACMEDirectory != "":
 		return "tls.acme_directory", checkHTTPS(t.ACMEDirectory)
 	}

@@ -21,7 +21,7 @@ import (
 // what config.Load finds: files that are missing or damaged, rules that contradict
 // themselves. It opens no connection.
 func Check(cfg *config.Config) error {
-	rules, err := newRules(cfg)
+	rules, err := newRules(cfg, nil)
 	if err == nil {
 		rules.auth.Close()
 	}

@@ -275,20 +275,21 @@ func (d *daemon) reload(ctx context.Context) {
 		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
 		return
 	}
-	rules, err := newRules(cfg)
+	before := d.door.rules.Load()
+	rules, err := newRules(cfg, before)
 	if err != nil {
 		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
 		return
 	}
 	credentials, err := newCredentials(cfg)
 	if err != nil {
-		rules.auth.Close()
+		rules.leave(before)
 		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
 		return
 	}
 	g, err := d.build(cfg)
 	if err != nil {
-		rules.auth.Close()
+		rules.leave(before)
 		d.pool.Keep(d.graph.Load().upstreams) // and none that were only tried
 		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
 		return
@@ -296,8 +297,9 @@ func (d *daemon) reload(ctx context.Context) {
 	if lasting(cfg) != lasting(d.cfg.Load()) {
 		d.log.Warn("what the next start only can change has changed: listen, data, path_prefix, store, limits, cache.max_fills, log.format, tls, admin.listen, audit and direct")
 	}
-	d.door.rules.Swap(rules).auth.Close()
+	d.door.rules.Swap(rules).leave(rules)
 	d.vcs.use(credentials)
+	d.reopenAudit(ctx)
 	d.level.Set(level(cfg))
 	d.cfg.Store(cfg)
 	d.pool.SetPatience(time.Duration(cfg.Fetch.Patience))

@@ -192,6 +192,7 @@ func TestReloadPutsANewConfigurationInForce(t *testing.T) {
 	r.logs.await(t, "(?s)has been reloaded.*has been reloaded")
 	p.ResetCounts()
 	r.want("/example.com/b/@v/list", "404 not found: example.com/b is private here")
+	r.want("/example.com/!b/@v/list", "404 not found: example.com/B is private here") // the same to many hosts
 	if n := p.Requests(); len(n) != 0 {
 		t.Errorf("the upstream saw a private module: %v", n)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -39,7 +40,7 @@ func (d *daemon) openDoor(cfg *config.Config) (err error) {
 	if d.encryption, err = d.newEncryption(cfg); err != nil {
 		return err
 	}
-	rules, err := newRules(cfg)
+	rules, err := newRules(cfg, nil)
 	if err != nil {
 		return err
 	}
@@ -60,12 +61,25 @@ func (d *daemon) openDoor(cfg *config.Config) (err error) {
 // closeDoor ends what openDoor has begun.
 func (d *daemon) closeDoor() error {
 	d.door.rules.Load().auth.Close()
+	err := d.encryption.close()
 	if d.audit == nil {
-		return nil
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), auditGrace)
 	defer cancel()
-	return d.audit.Close(ctx)
+	return errors.Join(err, d.audit.Close(ctx))
+}
+
+// reopenAudit goes on with a new file when the old one was moved away.
+func (d *daemon) reopenAudit(ctx context.Context) {
+	if d.audit == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, auditGrace)
+	defer cancel()
+	if err := d.audit.Reopen(ctx); err != nil {
+		d.log.Error("the audit log cannot be opened again", "error", err)
+	}
 }
 
 // auditGrace is how long the end of the server waits for the last entries.
@@ -86,8 +100,13 @@ type rules struct {
 	policy *policy.Policy
 	tokens *auth.File
 	admin  []netip.Prefix // that need no credentials for the operation of the server
-	open   bool           // nobody is anybody, and everybody may read everything
+	open   bool           // everybody may come in, and read everything
+	made   string         // what the authenticator was made of
 }
+
+// nobody reports that nobody is anybody in particular, whatever they show: clients may
+// carry credentials for somebody else.
+func (r *rules) nobody() bool { return r.open && r.tokens.Empty() }
 
 func newDoor(cfg *config.Config, r *rules) *door {
 	d := &door{
@@ -98,17 +117,22 @@ func newDoor(cfg *config.Config, r *rules) *door {
 	return d
 }
 
-// newRules makes the rules of a configuration.
-func newRules(cfg *config.Config) (*rules, error) {
+// newRules makes the rules of a configuration. What an authenticator has learned
+// outlives a reload that does not change it: it is that of old then, which may be nil.
+func newRules(cfg *config.Config, old *rules) (*rules, error) {
 	tokens, err := auth.LoadFile(TokensFile(cfg))
 	if err != nil {
 		return nil, fmt.Errorf("auth.tokens: %w", err)
+	}
+	made := fmt.Sprint(TokensFile(cfg), cfg.Auth, cfg.Issuers, cfg.TLS.ClientCerts, fileTimes(cfg))
+	if old != nil && old.made == made {
+		tokens = old.tokens
 	}
 	o := auth.Options{Required: !cfg.Auth.Anonymous, File: tokens, ClientCerts: cfg.TLS.ClientCerts != config.ClientCertsOff}
 	if o.Issuers, err = issuers(cfg); err != nil {
 		return nil, err
 	}
-	r := &rules{tokens: tokens}
+	r := &rules{tokens: tokens, made: made}
 	for _, list := range []struct {
 		key  string
 		text config.Names
@@ -123,14 +147,34 @@ func newRules(cfg *config.Config) (*rules, error) {
 			return nil, fmt.Errorf("%s: %w", list.key, err)
 		}
 	}
-	if r.auth, err = auth.New(o); err != nil {
-		return nil, err
-	}
 	if r.policy, err = Policy(cfg); err != nil {
 		return nil, err
 	}
-	r.open = !o.Required && len(cfg.Access) == 0 && len(o.Trusted)+len(o.Allow)+len(o.Deny) == 0 && !o.ClientCerts
-	return r, nil
+	r.open = !o.Required && len(cfg.Access)+len(o.Issuers)+len(o.Trusted)+len(o.Allow)+len(o.Deny) == 0 && !o.ClientCerts
+	if old == nil || old.made != made {
+		r.auth, err = auth.New(o)
+		return r, err
+	}
+	r.auth = old.auth
+	return r, tokens.Reload()
+}
+
+// fileTimes are when the files that issuers are made of have changed.
+func fileTimes(cfg *config.Config) []string {
+	var times []string
+	for _, name := range slices.Sorted(maps.Keys(cfg.Issuers)) {
+		if info, err := os.Stat(cfg.Issuers[name].CAFile); err == nil {
+			times = append(times, info.ModTime().String())
+		}
+	}
+	return times
+}
+
+// leave ends what the rules after these do not have any more.
+func (r *rules) leave(next *rules) {
+	if next == nil || next.auth != r.auth {
+		r.auth.Close()
+	}
 }
 
 // TokensFile is where the tokens of a server with this configuration are.
@@ -237,7 +281,7 @@ func (d *door) Enter(r *http.Request) (policy.Subject, func(), error) {
 // who says who asks. Where that makes no difference, it is not found out.
 func (d *door) who(r *http.Request) (policy.Subject, error) {
 	rules := d.rules.Load()
-	if rules.open && len(r.Header["Authorization"]) == 0 {
+	if rules.open && (len(r.Header["Authorization"]) == 0 || rules.nobody()) {
 		return policy.Subject{}, nil
 	}
 	return rules.auth.Authenticate(r)

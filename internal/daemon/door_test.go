@@ -94,6 +94,31 @@ func TestWhoShowsNoCredentialsIsToldWhatToDo(t *testing.T) {
 	}
 }
 
+func TestAPasswordIsAsGoodAsAToken(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, "auth: {anonymous: false}\n"))
+	if err := auth.SetUser(filepath.Join(r.data, "tokens.json"), auth.User{Name: "alice"}, "correct horse battery"); err != nil {
+		t.Fatal(err)
+	}
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	for password, status := range map[string]int{"correct horse battery": 200, "wrong horse battery": 401} {
+		basic := &http.Request{Header: http.Header{}}
+		basic.SetBasicAuth("alice", password)
+		if resp, body := r.ask(http.DefaultClient, r.url+"/-/whoami", "Authorization", basic.Header.Get("Authorization")); resp.StatusCode != status {
+			t.Errorf("%s: %d %s", password, resp.StatusCode, body)
+		}
+	}
+}
+
+func TestWhereNobodyIsKnownStrayCredentialsDoNotMatter(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, ""))
+	if resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod", "Authorization", "Bearer for-somebody-else"); resp.StatusCode != 200 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
 func TestARevokedTokenIsWorthlessAfterAReload(t *testing.T) {
 	_, upstream := proxy(t)
 	r := start(t, yaml(upstream, "auth: {anonymous: false}\nreload: {watch: true}\n"))

@@ -77,7 +77,7 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sumdb: %w", err)
 	}
-	g := &graph{upstream: cfg.Upstream.String(), sumdb: cfg.Sumdb.String(), offline: noUpstream(cfg)}
+	g := &graph{upstream: cfg.Upstream.String(), sumdb: cfg.Sumdb.String(), offline: d.noSource(cfg)}
 	b := &builder{daemon: d, cfg: cfg, members: map[string]*pool.Upstream{}, budget: source.NewBudget(retryPercent, retryBurst)}
 	b.hashed = func(module string) bool { return g.db != nil && !g.routes.unproven(module) }
 	links, err := b.links(cfg.Upstream)
@@ -100,10 +100,10 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 	return g, nil
 }
 
-// noUpstream reports whether nothing is ever fetched.
-func noUpstream(cfg *config.Config) bool {
+// noSource reports whether nothing is ever fetched.
+func (d *daemon) noSource(cfg *config.Config) bool {
 	first := config.ParseUpstreams(cfg.Upstream)[0].Text
-	return len(cfg.Routes) == 0 && first == "off"
+	return first == "off" && len(cfg.Routes) == 0 && (len(cfg.Private) == 0 || d.vcs == nil)
 }
 
 // privateModule answers for modules that no upstream may hear of, where version
@@ -121,6 +121,13 @@ func (b *builder) privateModule(_ context.Context, n artifact.Name) (*blob.Blob,
 func matcher(patterns []string) func(mod string) bool {
 	globs := strings.Join(patterns, ",")
 	return func(mod string) bool { return module.MatchPrefixPatterns(globs, mod) }
+}
+
+// folding is a matcher for names that nobody may hear of. Hosts of repositories do not
+// care for the case of letters, so that another spelling is as private.
+func folding(patterns []string) func(mod string) bool {
+	exact, lower := matcher(patterns), matcher([]string{strings.ToLower(strings.Join(patterns, ","))})
+	return func(mod string) bool { return exact(mod) || lower(strings.ToLower(mod)) }
 }
 
 // alarm tells of a lie, loudly.

@@ -46,12 +46,12 @@ func (b *builder) routes(public []source.Link) (routes, error) {
 	}
 	chain := b.retrying(public)
 	general := route{links: public, source: source.Public(chain), proven: true, policy: proofPolicy(b.cfg.SumdbPolicy), prefetch: true}
-	hidden := route{match: matcher(b.cfg.Private), source: source.Chain(b.direct()), private: true, prefetch: b.vcs != nil}
+	hidden := route{match: folding(b.cfg.Private), source: source.Chain(b.direct()), private: true, prefetch: b.vcs != nil}
 	if b.vcs == nil {
 		hidden.source = source.Func(b.privateModule)
 	}
 	unproven := general
-	unproven.match, unproven.proven = matcher(b.cfg.NoSumdb), false
+	unproven.match, unproven.proven = folding(b.cfg.NoSumdb), false
 	general.match = func(string) bool { return true }
 	return append(all, hidden, unproven, general), nil
 }
@@ -76,9 +76,11 @@ func (b *builder) route(c config.Route) (route, error) {
 			Stale:        time.Duration(c.Stale),
 		},
 	}
-	if !c.Private {
-		r.source = source.Public(r.source)
+	if c.Private {
+		r.match = folding(c.Match)
+		return r, nil
 	}
+	r.source = source.Public(r.source)
 	return r, nil
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/goweir/weir/internal/certificate"
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/store/disk"
 )
 
 // encryption is how the way to clients is encrypted; the zero value is not at all.
@@ -16,6 +19,7 @@ type encryption struct {
 	config *tls.Config
 	files  *certificate.Files
 	acme   *certificate.ACME
+	keys   *disk.Store // of acme
 }
 
 func (d *daemon) newEncryption(cfg *config.Config) (e encryption, err error) {
@@ -34,16 +38,37 @@ func (d *daemon) newEncryption(cfg *config.Config) (e encryption, err error) {
 		d.log.Warn("certificate", "warning", w)
 	}
 	if len(t.ACMEHosts) > 0 {
-		e.acme, err = certificate.NewACME(certificate.ACMEOptions{
-			Hosts: t.ACMEHosts, Email: t.ACMEEmail, Directory: t.ACMEDirectory, Store: d.disk, OnChange: d.acmeChanged,
-		})
-		if err != nil {
+		if e.acme, e.keys, err = d.newACME(cfg); err != nil {
 			return e, err
 		}
 	}
 	modes := map[string]certificate.ClientAuth{config.ClientCertsRequest: certificate.Request, config.ClientCertsRequire: certificate.Require}
 	e.config, err = certificate.Config(certificate.Options{Files: e.files, ACME: e.acme, ClientAuth: modes[t.ClientCerts]})
 	return e, err
+}
+
+// newACME keeps its keys where nobody else can read, and apart from the modules, which
+// others may serve.
+func (d *daemon) newACME(cfg *config.Config) (*certificate.ACME, *disk.Store, error) {
+	dir := filepath.Join(cfg.Data, "acme")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	keys, err := disk.Open(dir, disk.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	acme, err := certificate.NewACME(certificate.ACMEOptions{
+		Hosts: cfg.TLS.ACMEHosts, Email: cfg.TLS.ACMEEmail, Directory: cfg.TLS.ACMEDirectory, Store: keys, OnChange: d.acmeChanged,
+	})
+	return acme, keys, err
+}
+
+func (e encryption) close() error {
+	if e.keys == nil {
+		return nil
+	}
+	return e.keys.Close()
 }
 
 // acmeChanged tells when a host gets no certificate, and when it gets one again.
