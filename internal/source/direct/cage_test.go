@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,26 +112,40 @@ func TestAHostThatHangsHoldsUpNobodyElse(t *testing.T) {
 func TestMoreThanMayWaitAreTurnedAway(t *testing.T) {
 	f := newForge(t)
 	l := newLeash(t)
-	s := open(t, f, wrap(t, hang(l)).use, func(o *Options) { o.MaxProcesses = 1; o.MaxWaiting = 1 })
+	s := open(t, f, wrap(t, hang(l)).use, func(o *Options) { o.MaxProcesses = 1; o.MaxWaiting = 4 })
 	ctx, cancel := context.WithCancel(patient(t))
 	defer cancel()
-	go s.Fetch(ctx, name(t, "github.com/weir/a/@v/list"))
-	l.grab(t)
-	waiting := make(chan bool)
-	go func() {
-		close(waiting)
-		s.Fetch(ctx, name(t, "github.com/weir/b/@v/list"))
-	}()
-	<-waiting
-	for {
-		_, err := s.Fetch(expired(t), name(t, "github.com/weir/c/@v/list"))
-		if artifact.Class(err) == artifact.ErrUnavailable {
-			if artifact.RetryAfter(err) == 0 {
-				t.Error("nobody is told when to come again")
+	var enter sync.WaitGroup
+	wait := func(mod string) {
+		enter.Add(1)
+		go func() {
+			enter.Done()
+			s.Fetch(ctx, name(t, mod+"/@v/list"))
+		}()
+		enter.Wait()
+	}
+	refused := func(mod string) {
+		for { // until those who wait have come so far
+			_, err := s.Fetch(expired(t), name(t, mod+"/@v/list"))
+			if artifact.Class(err) == artifact.ErrUnavailable {
+				if artifact.RetryAfter(err) == 0 {
+					t.Error("nobody is told when to come again")
+				}
+				return
 			}
-			return
 		}
 	}
+	wait("github.com/weir/a")
+	l.grab(t)
+	wait("github.com/weir/b")
+	wait("github.com/weir/c")
+	refused("github.com/weir/d") // one host has what it may have
+	if _, err := s.Fetch(expired(t), name(t, "bitbucket.org/weir/a/@v/list")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("another host: %v", err)
+	}
+	wait("bitbucket.org/weir/a")
+	wait("git.apache.org/a.git")
+	refused("git.example.com/a.git")
 }
 
 // expired returns a context that ends soon, so that whoever may wait does not
@@ -139,6 +154,28 @@ func expired(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(patient(t), 10*time.Millisecond)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+func TestAKilledCommandIsNoHarmForTheNext(t *testing.T) {
+	f := newForge(t)
+	repo(t, f, caged, simple(caged, "v1.0.0"))
+	l := newLeash(t)
+	first := filepath.Join(t.TempDir(), "first")
+	script := `case "$self $*" in *" fetch "*) if mkdir ` + first + ` 2>/dev/null; then touch "$GIT_DIR/shallow.lock" "$GIT_DIR/config.lock"; exec 9>` + l.path + `; sleep 1000; fi;; esac`
+	s := open(t, f, wrap(t, script).use)
+	ctx, cancel := context.WithCancel(patient(t))
+	failed := make(chan error, 1)
+	go func() {
+		_, err := s.Fetch(ctx, name(t, caged+"/@v/v1.0.0.zip"))
+		failed <- err
+	}()
+	held := l.grab(t)
+	cancel()
+	<-failed
+	if _, err := io.Copy(io.Discard, held); err != nil {
+		t.Error(err)
+	}
+	mustFetch(t, s, caged+"/@v/v1.0.0.zip")
 }
 
 func TestTooMuchDiskSpaceEndsAFetch(t *testing.T) {

@@ -20,8 +20,8 @@ type Credentials interface {
 type Credential struct {
 	Name string // what people call it, for messages; no secret
 
-	// Username and Password are for basic authentication over https. A token is
-	// a password; without a Username it is sent with the name "token", which
+	// Username and Password are for basic authentication, which is done over
+	// https only. A token is a password; without a Username it is sent with the name "token", which
 	// hosts that take tokens do not look at.
 	Username, Password string
 

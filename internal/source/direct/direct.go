@@ -66,7 +66,7 @@ type Options struct {
 	VCS []string
 
 	MaxProcesses int           // go commands at one time; default 4
-	MaxWaiting   int           // fetches that wait for one, beyond which they are ErrUnavailable; default 256
+	MaxWaiting   int           // fetches that wait for one, beyond which they are ErrUnavailable; default 512
 	CacheSize    int64         // bytes that all clones may have together; default 10 GiB
 	MaxDisk      int64         // bytes that one fetch may add; default 2 GiB
 	Timeout      time.Duration // for one go command, and again for waiting for it; default 5 min
@@ -84,7 +84,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.MaxProcesses = orDefault(o.MaxProcesses, 4)
-	o.MaxWaiting = orDefault(o.MaxWaiting, 256)
+	o.MaxWaiting = orDefault(o.MaxWaiting, 512)
 	o.CacheSize = orDefault(o.CacheSize, 10<<30)
 	o.MaxDisk = orDefault(o.MaxDisk, 2<<30)
 	o.Timeout = orDefault(o.Timeout, 5*time.Minute)
@@ -126,8 +126,9 @@ type Source struct {
 	cancel context.CancelCauseFunc
 	going  sync.WaitGroup // of all work, and of those who wait for it
 
-	gate   sync.Mutex // held to add to going, while ctx lives
-	queued int        // fetches under way
+	gate   sync.Mutex     // held to add to going, while ctx lives
+	queued map[string]int // fetches under way, by host of the module
+	total  int            // of queued
 }
 
 // How many answers are remembered, and versions for how long: a build asks for
@@ -142,7 +143,7 @@ const (
 // left unfinished. Nothing is fetched yet. Errors name what is missing on this
 // machine, or which setting is wrong.
 func New(o Options) (*Source, error) {
-	s := &Source{o: o.withDefaults()}
+	s := &Source{o: o.withDefaults(), queued: map[string]int{}}
 	if err := s.findCommands(); err != nil {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
@@ -306,7 +307,7 @@ func (s *Source) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error)
 	if files, ok := s.remembered(n); ok {
 		return files.blob(n), nil
 	}
-	leave, err := s.enter()
+	leave, err := s.enter(n.Module)
 	if err != nil {
 		return nil, err
 	}
@@ -358,24 +359,33 @@ func workOf(n artifact.Name) string {
 // busyRetry is when those may come again for whom there is no room.
 const busyRetry = 10 * time.Second
 
-// enter counts a fetch in, while there is room for it.
-func (s *Source) enter() (leave func(), err error) {
+// enter counts a fetch in, while there is room for it. The modules of one host
+// get three quarters of it at most.
+func (s *Source) enter(mod string) (leave func(), err error) {
+	host, _, _ := strings.Cut(mod, "/")
+	room := s.o.MaxProcesses + s.o.MaxWaiting
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	if s.ctx.Err() != nil {
 		return nil, errClosed
 	}
-	if s.queued >= s.o.MaxProcesses+s.o.MaxWaiting {
+	if s.total >= room || s.queued[host] >= max(1, room*3/4) {
 		return nil, errBusy
 	}
-	s.queued++
+	s.total++
+	s.queued[host]++
 	s.going.Add(1)
-	return func() {
-		s.gate.Lock()
-		s.queued--
-		s.gate.Unlock()
-		s.going.Done()
-	}, nil
+	return func() { s.leave(host) }, nil
+}
+
+func (s *Source) leave(host string) {
+	s.gate.Lock()
+	s.total--
+	if s.queued[host]--; s.queued[host] == 0 {
+		delete(s.queued, host)
+	}
+	s.gate.Unlock()
+	s.going.Done()
 }
 
 var errClosed = &artifact.Error{Class: artifact.ErrUnavailable, Reason: "this proxy is shutting down", RetryAfter: busyRetry}
