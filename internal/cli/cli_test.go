@@ -45,7 +45,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"config", "check", "--config", bad + ".missing"}, 1, "", "bad.yaml.missing"},
 		{[]string{"serve", "--config", bad}, 1, "", "listen"},
 		{[]string{"serve", "--upstream", "ftp://x"}, 1, "", "upstream"},
-		{[]string{"serv"}, 2, "", "did you mean serve?"},
+		{[]string{"serv"}, 2, "", "did you mean serve"},
 		{[]string{"serve", "--lisen", "x"}, 2, "", "--help"},
 		{[]string{"serve", "x"}, 2, "", `"x"`},
 		{[]string{"version", "x"}, 2, "", `"x"`},
