@@ -30,8 +30,7 @@ type Spool struct {
 	buf     []byte   // the body, while file is nil
 	file    *os.File // the body, once it has outgrown memory
 	size    int64
-	total   int64 // what size is going to be; zero: unknown
-	done    bool  // Release or Fail was called
+	done    bool // Release or Fail was called
 	err     error
 	changed chan struct{} // closed at the next change, when somebody waits
 	refs    int           // the owner and the readers
@@ -48,11 +47,6 @@ type Files interface {
 func NewSpool(memory int, files Files) *Spool {
 	return &Spool{memory: memory, files: files, refs: 1}
 }
-
-// Expect tells how long the body is going to be, if that is known: then only its
-// end is held back, not the latest that has come. It is called before the first
-// Write.
-func (s *Spool) Expect(total int64) { s.total = max(total, 0) }
 
 // Write adds to the body. After an error the body is of no use.
 func (s *Spool) Write(p []byte) (int, error) {
@@ -209,9 +203,9 @@ func (s *Spool) wait(ctx context.Context, off int64) (limit int64, err error) {
 		case s.done:
 			defer s.mu.Unlock()
 			return s.size, nil
-		case s.free() > off:
+		case s.size-HeldBack > off:
 			defer s.mu.Unlock()
-			return s.free(), nil
+			return s.size - HeldBack, nil
 		}
 		if s.changed == nil {
 			s.changed = make(chan struct{})
@@ -224,14 +218,6 @@ func (s *Spool) wait(ctx context.Context, off int64) (limit int64, err error) {
 			return 0, context.Cause(ctx)
 		}
 	}
-}
-
-// free is how much of the body may be read before it is released; s.mu is held.
-func (s *Spool) free() int64 {
-	if s.total == 0 {
-		return s.size - HeldBack
-	}
-	return min(s.size, s.total-HeldBack)
 }
 
 // A Follower reads a Spool while it grows. It is an io.WriterTo, so that copying

@@ -122,42 +122,6 @@ func TestNobodyGetsTheLastBlockBeforeRelease(t *testing.T) {
 	})
 }
 
-func TestOfABodyOfKnownLengthOnlyTheEndIsHeldBack(t *testing.T) {
-	for _, test := range []struct{ total, arrived, free int }{
-		{300 << 10, 10, 10},
-		{300 << 10, 200 << 10, 200 << 10},
-		{300 << 10, 299 << 10, 300<<10 - blob.HeldBack},
-		{300 << 10, 300 << 10, 300<<10 - blob.HeldBack},
-		{300 << 10, 400 << 10, 300<<10 - blob.HeldBack}, // it turns out to be longer
-		{blob.HeldBack, blob.HeldBack, 0},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			s := blob.NewSpool(1<<20, nil)
-			defer s.Close()
-			s.Expect(int64(test.total))
-			f := s.Follow(t.Context())
-			defer f.Close()
-			if _, err := s.Write(random(test.arrived)); err != nil {
-				t.Fatal(err)
-			}
-			var got bytes.Buffer
-			done := make(chan error, 1)
-			go func() {
-				_, err := f.WriteTo(&got)
-				done <- err
-			}()
-			synctest.Wait()
-			if got.Len() != test.free {
-				t.Errorf("%+v: the reader has %d bytes", test, got.Len())
-			}
-			s.Release()
-			if err := <-done; err != nil || got.Len() != test.arrived {
-				t.Errorf("%+v: %d bytes in the end, %v", test, got.Len(), err)
-			}
-		})
-	}
-}
-
 func TestAFailedBodyEndsForNobodyCleanly(t *testing.T) {
 	bad := errors.New("checksum mismatch")
 	s := blob.NewSpool(1<<20, nil)

@@ -44,13 +44,22 @@ type Times struct {
 	Stale        time.Duration // how old a stale answer may be; 0: any age
 }
 
+// Turns bounds how many fetches there are at one time, and says whose turn it is.
+type Turns interface {
+	// Wait returns when a client has one of the slots, which it has until release is
+	// called, or with an error when ctx ends. An empty client stands for what nobody
+	// waits for.
+	Wait(ctx context.Context, client string) (release func(), err error)
+}
+
 // Options are the bounds of a Cache. All must be set, but for TimesOf and OnEvent.
 type Options struct {
 	Times                                  // of all modules but those that TimesOf knows
 	TimesOf     func(module string) *Times // nil: there are no others
 	StreamAbove int64                      // zips larger than this are streamed while they arrive, in bytes
 	Offline     bool                       // there is no source: lists and @latest name what is complete in the store
-	MaxFills    int                        // fetches at one time
+	MaxFills    int                        // fetches at one time, as Turns allows
+	Turns       Turns                      // of fetches; of the first Options only
 	MaxWaiting  int                        // fetches that may wait for their turn; more are refused
 	FillTimeout time.Duration              // the longest a fetch may take as a whole
 	Fallback    blob.Files                 // temporary files for when the store lends none
@@ -62,7 +71,8 @@ type Cache struct {
 	store   store.Store
 	limits  atomic.Pointer[Options]
 	src     atomic.Pointer[source.Source]
-	slots   chan struct{} // one token per running fill
+	turns   Turns
+	running atomic.Int64 // fills
 	missing *otter.Cache[string, missing]
 	mutable *otter.Cache[string, *entry]
 
@@ -87,7 +97,7 @@ func New(st store.Store, src source.Source, o Options) *Cache {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Cache{
 		store:   st,
-		slots:   make(chan struct{}, o.MaxFills),
+		turns:   o.Turns,
 		missing: otter.Must(&otter.Options[string, missing]{MaximumSize: maxMissing}),
 		mutable: otter.Must(&otter.Options[string, *entry]{
 			MaximumWeight: maxMutable,
@@ -103,7 +113,7 @@ func New(st store.Store, src source.Source, o Options) *Cache {
 	return c
 }
 
-// Reconfigure replaces the source and the bounds, but for MaxFills. Fetches
+// Reconfigure replaces the source and the bounds, but for MaxFills and Turns. Fetches
 // under way end with the source they began with. What was believed absent is
 // asked again.
 func (c *Cache) Reconfigure(src source.Source, o Options) {
@@ -184,7 +194,7 @@ type Request struct {
 	Name       artifact.Name
 	StoredOnly bool   // answer from the store, ask no source
 	Ahead      bool   // nobody waits for it yet: refused while the sources are busy
-	Client     string // who asks, as far as it can be told; the cache itself does not care
+	Client     string // who asks, as far as it can be told; clients take turns
 }
 
 // Open answers a request. Errors have a class of package artifact. ctx bounds

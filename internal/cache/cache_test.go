@@ -34,6 +34,18 @@ type world struct {
 	events []cache.Event
 }
 
+// slots are turns for all alike.
+type slots chan struct{}
+
+func (s slots) Wait(ctx context.Context, _ string) (release func(), err error) {
+	select {
+	case s <- struct{}{}:
+		return func() { <-s }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 func newWorld(t *testing.T, change ...func(*cache.Options)) *world {
 	w := &world{t: t, store: &testStore{entries: map[string]*blob.Blob{}}, source: &testSource{answers: map[string]answer{}, asked: map[string]int{}}}
 	o := cache.Options{
@@ -48,6 +60,7 @@ func newWorld(t *testing.T, change ...func(*cache.Options)) *world {
 	for _, f := range change {
 		f(&o)
 	}
+	o.Turns = make(slots, o.MaxFills)
 	w.cache = cache.New(w.store, w.source, o)
 	t.Cleanup(func() { w.cache.Close() })
 	return w
@@ -766,7 +779,7 @@ func TestMutableAnswersOutliveTheProcess(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.source.set(list, answer{err: down})
 		second := &world{t: t, store: w.store, source: w.source}
-		second.cache = cache.New(w.store, w.source, cache.Options{Times: cache.Times{Fresh: time.Minute}, MaxFills: 1, FillTimeout: time.Minute})
+		second.cache = cache.New(w.store, w.source, cache.Options{Times: cache.Times{Fresh: time.Minute}, MaxFills: 1, Turns: make(slots, 1), FillTimeout: time.Minute})
 		defer second.cache.Close()
 		a, err := second.open(list)
 		second.want(text(a, err), "stale v1.0.0\n")

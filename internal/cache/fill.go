@@ -17,12 +17,13 @@ import (
 // source that has a good one, and into the store. It holds one of the slots
 // meanwhile, so that a flood of misses cannot exhaust the machine.
 func (c *Cache) fill(ctx context.Context, f *flight) (stored bool, err error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return false, &artifact.Error{Class: artifact.ErrUnavailable, RetryAfter: time.Second, Reason: "the queue of fetches is too long", Err: ctx.Err()}
+	release, err := c.turns.Wait(ctx, f.client)
+	if err != nil {
+		return false, &artifact.Error{Class: artifact.ErrUnavailable, RetryAfter: time.Second, Reason: "the queue of fetches is too long", Err: err}
 	}
+	defer release()
+	c.running.Add(1)
+	defer c.running.Add(-1)
 	files := c.files()
 	b, err := f.fetch(ctx)
 	f.heard.Store(true)
@@ -130,7 +131,6 @@ func (c *Cache) prepare(f *flight, b *blob.Blob, files blob.Files) {
 		f.spool.Close() // of an earlier attempt that nobody has seen
 	}
 	f.spool, f.info = blob.NewSpool(memory, files), blob.Info{Size: b.Size}
-	f.spool.Expect(b.Size)
 	f.in = &intake{spool: f.spool, limit: f.name.Kind.MaxSize()}
 	if f.name.Kind == artifact.Zip && !f.wary {
 		f.in.stream, f.in.above = f.announce, c.options().StreamAbove

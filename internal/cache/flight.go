@@ -13,11 +13,12 @@ import (
 // A flight is one fetch that any number of callers wait for. It belongs to the
 // cache: it runs until it has succeeded or failed, whoever still waits.
 type flight struct {
-	name  artifact.Name
-	key   string
-	begun time.Time
-	fetch fetch // where the body comes from
-	wary  bool  // a body was streamed and wrong: nothing leaves any more before it is checked
+	name   artifact.Name
+	key    string
+	client string // whose turn it takes
+	begun  time.Time
+	fetch  fetch // where the body comes from
+	wary   bool  // a body was streamed and wrong: nothing leaves any more before it is checked
 
 	heard atomic.Bool   // a source has answered, with whatever
 	ready chan struct{} // closed when callers can be answered: by a stream, a result or an error
@@ -98,7 +99,7 @@ func (c *Cache) board(r Request, key string) (*flight, error) {
 			Hint:   "what is stored is still served; try again in a moment",
 		}
 	}
-	f := c.depart(&flight{name: r.Name, key: key, fetch: c.fromSource(r.Name)})
+	f := c.depart(&flight{name: r.Name, key: key, client: r.Client, fetch: c.fromSource(r.Name)})
 	f.users++
 	return f, nil
 }
@@ -190,7 +191,7 @@ func (c *Cache) clear(f *flight) {
 		delete(c.flights, f.key)
 	}
 	if f.rest != nil && !c.closed {
-		c.depart(&flight{name: f.name, key: f.key, fetch: f.rest, wary: true})
+		c.depart(&flight{name: f.name, key: f.key, client: f.client, fetch: f.rest, wary: true})
 	}
 }
 

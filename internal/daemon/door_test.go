@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -18,10 +19,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/goweir/weir/internal/auth"
+	"github.com/goweir/weir/internal/modtest"
 )
 
 // ask sends a request with headers and returns the answer and its body.
@@ -225,6 +228,32 @@ func TestAClientThatAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 		t.Errorf("%v", statuses)
 	}
 	r.want("/livez", "200 ")
+}
+
+// A client that asks for much that is not stored does not hold up another one.
+func TestA22ClientsTakeTurnsWithWhatIsNotStored(t *testing.T) {
+	const greedy = 40
+	p, upstream := proxy(t)
+	r := start(t, yaml(upstream, "cache: {max_fills: 2}\nprefetch: {enabled: false}\n"))
+	header := []string{"Authorization", "Bearer " + r.token(auth.Spec{User: "modest"})}
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	p.Break(".info", modtest.Hang)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer p.Heal()
+	for i := range greedy {
+		all.Go(func() { r.get(fmt.Sprintf("/example.com/greedy/@v/v1.0.%d.info", i)) })
+	}
+	for !strings.Contains(r.get("/metrics"), fmt.Sprintf("weir_flights %d\n", greedy)) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod", header...); resp.StatusCode != 200 {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	if !strings.Contains(r.get("/metrics"), fmt.Sprintf("weir_flights %d\n", greedy)) {
+		t.Error("the greedy client was served first")
+	}
 }
 
 func TestEveryDecisionIsRecorded(t *testing.T) {

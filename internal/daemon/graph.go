@@ -16,6 +16,7 @@ import (
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/cache"
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/limit"
 	"github.com/goweir/weir/internal/prefetch"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/source/pool"
@@ -149,6 +150,7 @@ func (d *daemon) cacheOptions(cfg *config.Config, g *graph) cache.Options {
 		StreamAbove: int64(cfg.Cache.StreamAbove),
 		Offline:     g.offline,
 		MaxFills:    cfg.Cache.MaxFills,
+		Turns:       limit.NewFair(limit.Turns{Slots: cfg.Cache.MaxFills, PerKey: max(1, cfg.Cache.MaxFills*3/4)}),
 		MaxWaiting:  cfg.Cache.MaxWaiting,
 		FillTimeout: fillTimeout(cfg),
 		Fallback:    tempFiles{},

@@ -81,6 +81,7 @@ const (
 	maxIdle     = 5 * time.Second
 	maxIdleFile = time.Second // of other files, which begin anew soon enough
 	firstWait   = 250 * time.Millisecond
+	longestWait = time.Second
 )
 
 // pace reports whether another request may be made for a body of which so much
@@ -98,7 +99,7 @@ func (r *resumption) pace(ctx context.Context, read int64) bool {
 	if r.name.Kind == artifact.Zip {
 		limit = maxIdle
 	}
-	pause := firstWait << r.idle
+	pause := min(firstWait<<r.idle, longestWait)
 	pause = pause/2 + rand.N(pause/2)
 	r.idle++
 	return time.Since(r.since)+pause <= limit && wait(ctx, pause)
