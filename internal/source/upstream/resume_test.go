@@ -510,7 +510,7 @@ func TestResumesAreFewAndEndInTime(t *testing.T) {
 	}{
 		"a byte each":           {func(r *http.Request, i int) (*http.Response, error) { return part(r, i, reset), nil }, 4, 4, 0, 0, artifact.ErrBadUpstream},
 		"a byte and a stall":    {func(r *http.Request, i int) (*http.Response, error) { return part(r, i, nil), nil }, 4, 4, 30 * time.Second, 30 * time.Second, artifact.ErrTimeout},
-		"nothing":               {func(*http.Request, int) (*http.Response, error) { return nil, errors.New(dead) }, 5, 8, maxIdle / 4, maxIdle, artifact.ErrBadUpstream},
+		"nothing":               {func(*http.Request, int) (*http.Response, error) { return nil, errors.New(dead) }, 7, 12, maxIdle - longestWait, maxIdle, artifact.ErrBadUpstream},
 		"a hang before answers": {func(r *http.Request, _ int) (*http.Response, error) { return hangBefore(r) }, 2, 2, 10 * time.Second, 10 * time.Second, artifact.ErrBadUpstream},
 		"a hang in the prefix":  {func(r *http.Request, _ int) (*http.Response, error) { return answer(r, "", nil), nil }, 2, 2, 10 * time.Second, 10 * time.Second, artifact.ErrBadUpstream},
 	} {
