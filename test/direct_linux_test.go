@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goweir/weir/internal/modtest"
+)
+
+// noise is text that does not compress, as the history of large files.
+func noise(seed uint64, size int) string {
+	data := make([]byte, size/2)
+	source := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
+	source.Read(data)
+	return fmt.Sprintf("%x", data)
+}
+
+// fetchAll gets the three files of a version, and returns how long that took.
+func (w *weir) fetchAll(t *testing.T, module, version string) time.Duration {
+	t.Helper()
+	watch := startStopwatch()
+	for _, path := range files(module, version) {
+		if r := w.get(t, path); !r.whole() {
+			t.Fatalf("%s: %v", path, r)
+		}
+	}
+	return watch.took()
+}
+
+// What is known of a repository is kept, so that a further version costs no more
+// than what is new in it.
+func TestASecondVersionCostsOnlyWhatIsNew(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	const commits, size = 64, 2 << 20 // half of it after compression: 64 MiB of history
+	c := newCompany(t)
+	var history []modtest.Commit
+	for i := range commits {
+		history = append(history, modtest.Commit{Files: map[string]string{
+			"go.mod": "module corp.example.com/heavy\n\ngo 1.20\n", "data.txt": noise(uint64(i), size),
+		}})
+	}
+	r, err := c.forge.Repo("git.example.com/group/heavy.git", history...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.forge.GoImport("corp.example.com/heavy", "corp.example.com/heavy git https://git.example.com/group/heavy.git")
+	w := c.weir(t, "off")
+	pseudo := func(revision string) string {
+		r := w.get(t, "/corp.example.com/heavy/@v/"+revision+".info")
+		var info struct{ Version string }
+		if err := json.Unmarshal(r.body, &info); err != nil || !r.whole() {
+			t.Fatalf("%v, %v", r, err)
+		}
+		return info.Version
+	}
+	begun := startStopwatch()
+	first := pseudo("main")
+	w.fetchAll(t, "corp.example.com/heavy", first)
+	cold := begun.took()
+	if err := r.Commit(modtest.Commit{Files: map[string]string{"data.txt": noise(commits, size)}}); err != nil {
+		t.Fatal(err)
+	}
+	head, err := r.Git("rev-parse", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun = startStopwatch()
+	second := pseudo(head[:12])
+	w.fetchAll(t, "corp.example.com/heavy", second)
+	warm := begun.took()
+	t.Logf("first version %v, second %v: %.2f", cold, warm, float64(warm)/float64(cold))
+	if second == first || warm > cold/2 {
+		t.Errorf("the first version (%s) took %v, the second (%s) %v", first, cold, second, warm)
+	}
+}
+
+func TestAListOfAThousandTagsIsOneQuestion(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	const tags = 1000
+	c := newCompany(t)
+	commit := modtest.Commit{Files: map[string]string{"go.mod": "module corp.example.com/many\n"}}
+	for i := range tags {
+		commit.Tags = append(commit.Tags, fmt.Sprintf("v1.%d.0", i))
+	}
+	if _, err := c.forge.Repo("git.example.com/group/many.git", commit); err != nil {
+		t.Fatal(err)
+	}
+	c.forge.GoImport("corp.example.com/many", "corp.example.com/many git https://git.example.com/group/many.git")
+	w := c.weir(t, "off")
+	watch := startStopwatch()
+	list := w.get(t, "/corp.example.com/many/@v/list")
+	t.Logf("%d tags: %v", tags, watch.took())
+	if n := strings.Count(string(list.body), "\n"); !list.whole() || n != tags {
+		t.Errorf("%d versions: %.200s", n, list)
+	}
+	if n := c.forge.Count("git-upload-pack"); n > 4 { // each question is asked without credentials first
+		t.Errorf("the repository was asked %d times: %v", n, c.forge.Requests())
+	}
+}
+
+// Slow hosts of repositories are nothing that cached answers feel.
+func TestF15CachedAnswersDoNotFeelSlowRepositories(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	const rounds, fetches, slower = 5, 30, 3
+	c := newCompany(t)
+	release := make(chan struct{})
+	c.forge.Handle("corp.example.com/slow", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	modules, _ := graph(20)
+	w := c.weir(t, modtest.New(modules...).Start(t))
+	var held []string
+	for _, m := range modules {
+		held = append(held, files(m.Path, m.Version)...)
+	}
+	for _, path := range held {
+		w.get(t, path)
+	}
+	well := []time.Duration{}
+	for range rounds {
+		well = append(well, w.hits(t, held))
+	}
+	var waiting []<-chan response
+	for i := range fetches {
+		waiting = append(waiting, ask(t.Context(), w.request(t, fmt.Sprintf("/corp.example.com/slow/m%d/@v/list", i))))
+	}
+	eventually(t, 20*time.Second, "all fetches wait for the host", func() bool { return w.metric(t, "weir_flights") >= fetches })
+	slow := []time.Duration{}
+	for range rounds {
+		slow = append(slow, w.hits(t, held))
+	}
+	close(release)
+	for _, answer := range waiting {
+		<-answer
+	}
+	a, b := median(well), median(slow)
+	t.Logf("p99 of cached answers: %v with all well, %v while %d fetches wait for a repository (%+.0f %%)", a, b, fetches, 100*(float64(b)/float64(a)-1))
+	if b > slower*a+2*time.Millisecond {
+		t.Errorf("the p99 is more than %d times as long: %v and %v", slower, well, slow)
+	}
+}
