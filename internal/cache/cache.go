@@ -83,6 +83,7 @@ type Cache struct {
 	mu      sync.Mutex
 	closed  bool
 	flights map[string]*flight // by key
+	landed  atomic.Uint64      // flights that have stored something; written with mu held
 }
 
 // Bounds of what is kept in memory about artifacts that are absent or mutable.
@@ -220,7 +221,20 @@ func (c *Cache) pass(ctx context.Context, n artifact.Name) (Answer, error) {
 }
 
 func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
-	key := r.Name.Key()
+	for {
+		a, err := c.lookOrJoin(ctx, r)
+		if !errors.Is(err, errLanded) {
+			return a, err
+		}
+	}
+}
+
+// errLanded: an artifact has been stored since the store was asked, maybe this one.
+var errLanded = errors.New("the store may have it by now")
+
+// lookOrJoin answers from the store, or else from the one flight for the artifact.
+func (c *Cache) lookOrJoin(ctx context.Context, r Request) (Answer, error) {
+	key, landed := r.Name.Key(), c.landed.Load()
 	b, err := c.store.Get(ctx, key)
 	if err == nil {
 		return Answer{Blob: b, Result: Hit}, nil
@@ -237,7 +251,7 @@ func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
 	if err := c.absent(key); err != nil {
 		return Answer{}, err
 	}
-	return c.join(ctx, r, key)
+	return c.join(ctx, r, key, landed)
 }
 
 func notStored(n artifact.Name) error {

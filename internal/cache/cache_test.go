@@ -129,6 +129,7 @@ type testStore struct {
 	getErr  error
 	putErr  error
 	puts    int
+	missed  func() // called once, between looking and saying that there is nothing
 }
 
 func (s *testStore) Get(_ context.Context, key string) (*blob.Blob, error) {
@@ -138,10 +139,16 @@ func (s *testStore) Get(_ context.Context, key string) (*blob.Blob, error) {
 		return nil, s.getErr
 	}
 	b, ok := s.entries[key]
-	if !ok {
-		return nil, fs.ErrNotExist
+	if ok {
+		return b, nil
 	}
-	return b, nil
+	if missed := s.missed; missed != nil {
+		s.missed = nil
+		s.mu.Unlock()
+		missed()
+		s.mu.Lock()
+	}
+	return nil, fs.ErrNotExist
 }
 
 func (s *testStore) Put(_ context.Context, key string, body io.ReadSeeker, o store.PutOptions) (blob.Info, error) {
@@ -307,6 +314,18 @@ var (
 )
 
 func infoOf(version string) string { return `{"Version":"` + version + `"}` }
+
+// Between the look into the store and the one for a flight, another caller's flight
+// may have come and gone.
+func TestACallerWhoMissesAFlightByAMomentIsAnsweredByTheStore(t *testing.T) {
+	w := newWorld(t)
+	w.source.set(info1, answer{body: `{"Version":"v1.0.0"}`})
+	w.store.missed = func() { w.get(info1) }
+	w.want(w.get(info1), `hit {"Version":"v1.0.0"}`)
+	if n := w.source.count(info1); n != 1 {
+		t.Errorf("the source was asked %d times", n)
+	}
+}
 
 func TestAVersionIsFetchedOnceAndServedForEver(t *testing.T) {
 	w := newWorld(t)

@@ -55,9 +55,9 @@ func (f *flight) announced() bool {
 }
 
 // join waits for the one flight that fetches an artifact and begins it if there
-// is none.
-func (c *Cache) join(ctx context.Context, r Request, key string) (Answer, error) {
-	f, err := c.board(r, key)
+// is none. landed is how many had stored something before the store was asked.
+func (c *Cache) join(ctx context.Context, r Request, key string, landed uint64) (Answer, error) {
+	f, err := c.board(r, key, landed)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -81,8 +81,10 @@ func (f *flight) answer(ctx context.Context) (Answer, error) {
 	return Answer{Blob: &blob.Blob{Info: f.info, Body: f.spool.Follow(ctx)}, Result: Miss}, nil
 }
 
-// board returns the flight for key, on which the caller is counted as a user.
-func (c *Cache) board(r Request, key string) (*flight, error) {
+// board returns the flight for key, on which the caller is counted as a user. The
+// error is errLanded where one for an artifact that does not change may have ended
+// since the caller asked the store.
+func (c *Cache) board(r Request, key string, landed uint64) (*flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f, ok := c.flights[key]; ok && !f.silent() {
@@ -91,6 +93,9 @@ func (c *Cache) board(r Request, key string) (*flight, error) {
 	}
 	if c.closed {
 		return nil, &artifact.Error{Class: artifact.ErrUnavailable, Reason: "the server is shutting down", RetryAfter: 5 * time.Second}
+	}
+	if r.Name.Immutable() && landed != c.landed.Load() {
+		return nil, errLanded
 	}
 	if len(c.flights) >= c.room(r) {
 		return nil, &artifact.Error{
@@ -165,7 +170,7 @@ func (c *Cache) land(f *flight, stored bool, err error) {
 	} else if f.name.Immutable() {
 		c.arrived(f.name)
 	}
-	c.clear(f)
+	c.clear(f, stored)
 	var size int64
 	if f.spool != nil {
 		size = f.spool.Size()
@@ -184,9 +189,12 @@ func (c *Cache) land(f *flight, stored bool, err error) {
 
 // clear takes a flight off its key, and puts one with the rest there if its own
 // callers could not be helped any more, so that the next ones can.
-func (c *Cache) clear(f *flight) {
+func (c *Cache) clear(f *flight, stored bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if stored {
+		c.landed.Add(1)
+	}
 	if c.flights[f.key] == f { // and no other has taken its place
 		delete(c.flights, f.key)
 	}

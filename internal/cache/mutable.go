@@ -72,7 +72,7 @@ func (c *Cache) ask(ctx context.Context, r Request, key string, e *entry, usable
 		waiting, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	a, err := c.join(waiting, r, key)
+	a, err := c.join(waiting, r, key, 0)
 	switch {
 	case err == nil:
 		a.Fresh = c.times(r.Name).Fresh
@@ -146,7 +146,7 @@ func (c *Cache) load(ctx context.Context, n artifact.Name, key string) *entry {
 
 // refresh begins a fetch that nobody waits for. Under pressure there is none.
 func (c *Cache) refresh(n artifact.Name, key string) {
-	if f, err := c.board(Request{Name: n, Ahead: true}, key); err == nil {
+	if f, err := c.board(Request{Name: n, Ahead: true}, key, 0); err == nil {
 		c.leave(f)
 	}
 }

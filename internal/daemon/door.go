@@ -323,10 +323,10 @@ func tooMuch(what string, wait time.Duration) error {
 	}
 }
 
-// MayOperate says why a request may not see how the server fares, or nil. A
+// mayOperate says why a request may not see how the server fares, or nil. A
 // request that has come through a proxy nobody trusts may be anybody's, whatever
 // address the proxy has.
-func (d *door) MayOperate(r *http.Request) error {
+func (d *door) mayOperate(r *http.Request) error {
 	rules := d.rules.Load()
 	addr := rules.auth.ClientAddr(r)
 	if !forwarded(r, addr) && within(addr, rules.admin) {

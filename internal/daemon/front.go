@@ -23,7 +23,7 @@ type front struct {
 	servers []*http.Server
 	served  chan error // of each server, when it ends
 	tasks   sync.WaitGroup
-	cancel  context.CancelFunc
+	cancel  context.CancelFunc // of what goes on beside them
 }
 
 // serve begins to serve.
@@ -32,18 +32,21 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config, listener net.Lis
 	operation := d.operation(protocol)
 	d.warnOfReaders(cfg, listener.Addr())
 	f := &front{served: make(chan error, 2)}
+	ctx, f.cancel = context.WithCancel(ctx)
+	f.tasks.Go(func() { d.watchCertificates(ctx) })
 	if cfg.Admin.Listen == "" {
 		f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), operation)), listener)
-		return f, f.watch(ctx, d)
+		return f, nil
 	}
 	own, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Admin.Listen)
 	if err != nil {
+		f.close()
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address for admin.listen", cfg.Admin.Listen, err)
 	}
 	d.log.Info("the operation has an address of its own", "url", d.encryption.scheme()+"://"+own.Addr().String())
 	f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), nil)), listener)
 	f.start(d.httpServer(cfg, dispatch(http.NotFoundHandler(), d.public(protocol), operation)), own)
-	return f, f.watch(ctx, d)
+	return f, nil
 }
 
 // warnOfReaders tells the operator when private modules can be read by everybody who
@@ -73,13 +76,6 @@ func (f *front) start(srv *http.Server, l net.Listener) {
 		}
 		f.served <- srv.Serve(l)
 	})
-}
-
-// watch takes new certificates in use while the front is there.
-func (f *front) watch(ctx context.Context, d *daemon) error {
-	ctx, f.cancel = context.WithCancel(ctx)
-	f.tasks.Go(func() { d.watchCertificates(ctx) })
-	return nil
 }
 
 // shutdown lets no new requests in and waits for those under way, until ctx ends.
@@ -143,7 +139,7 @@ func (d *daemon) operation(protocol *server.Server) http.Handler {
 	mux.Handle("/metrics", d.metrics.Handler())
 	mux.Handle(admin.Prefix, admin.New(admin.Options{Upstreams: d.pool.Status, Explain: d.explain}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := d.door.MayOperate(r); err != nil {
+		if err := d.door.mayOperate(r); err != nil {
 			protocol.Refuse(w, r, err)
 			return
 		}
