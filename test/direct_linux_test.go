@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,75 +9,6 @@ import (
 
 	"github.com/goweir/weir/internal/modtest"
 )
-
-// noise is text that does not compress, as the history of large files.
-func noise(seed uint64, size int) string {
-	data := make([]byte, size/2)
-	source := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
-	source.Read(data)
-	return fmt.Sprintf("%x", data)
-}
-
-// fetchAll gets the three files of a version, and returns how long that took.
-func (w *weir) fetchAll(t *testing.T, module, version string) time.Duration {
-	t.Helper()
-	watch := startStopwatch()
-	for _, path := range files(module, version) {
-		if r := w.get(t, path); !r.whole() {
-			t.Fatalf("%s: %v", path, r)
-		}
-	}
-	return watch.took()
-}
-
-// What is known of a repository is kept, so that a further version costs no more
-// than what is new in it.
-func TestASecondVersionCostsOnlyWhatIsNew(t *testing.T) {
-	if !inland(t, "corp.example.com", "git.example.com") {
-		return
-	}
-	const commits, size = 64, 2 << 20 // half of it after compression: 64 MiB of history
-	c := newCompany(t)
-	var history []modtest.Commit
-	for i := range commits {
-		history = append(history, modtest.Commit{Files: map[string]string{
-			"go.mod": "module corp.example.com/heavy\n\ngo 1.20\n", "data.txt": noise(uint64(i), size),
-		}})
-	}
-	r, err := c.forge.Repo("git.example.com/group/heavy.git", history...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.forge.GoImport("corp.example.com/heavy", "corp.example.com/heavy git https://git.example.com/group/heavy.git")
-	w := c.weir(t, "off")
-	pseudo := func(revision string) string {
-		r := w.get(t, "/corp.example.com/heavy/@v/"+revision+".info")
-		var info struct{ Version string }
-		if err := json.Unmarshal(r.body, &info); err != nil || !r.whole() {
-			t.Fatalf("%v, %v", r, err)
-		}
-		return info.Version
-	}
-	begun := startStopwatch()
-	first := pseudo("main")
-	w.fetchAll(t, "corp.example.com/heavy", first)
-	cold := begun.took()
-	if err := r.Commit(modtest.Commit{Files: map[string]string{"data.txt": noise(commits, size)}}); err != nil {
-		t.Fatal(err)
-	}
-	head, err := r.Git("rev-parse", "main")
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun = startStopwatch()
-	second := pseudo(head[:12])
-	w.fetchAll(t, "corp.example.com/heavy", second)
-	warm := begun.took()
-	t.Logf("first version %v, second %v: %.2f", cold, warm, float64(warm)/float64(cold))
-	if second == first || warm > cold/2 {
-		t.Errorf("the first version (%s) took %v, the second (%s) %v", first, cold, second, warm)
-	}
-}
 
 func TestAListOfAThousandTagsIsOneQuestion(t *testing.T) {
 	if !inland(t, "corp.example.com", "git.example.com") {

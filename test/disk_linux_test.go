@@ -43,6 +43,8 @@ func cage(t *testing.T, flags ...uintptr) bool {
 	}
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
 		t.Errorf("in a cage: %v\n%s", err, out)
+	} else {
+		t.Logf("in a cage:\n%s", out)
 	}
 	return false
 }
