@@ -7,47 +7,55 @@ import (
 	"time"
 )
 
-// standstill is how long the machine has kept everybody waiting since the start of
-// the tests: a shared machine stands still for seconds now and then, most often when
-// it writes to its disk.
-var standstill struct {
+// standstills are the times in which the machine has kept everybody waiting: a shared
+// machine stands still for seconds now and then, most often when it writes to its
+// disk.
+var standstills struct {
 	sync.Mutex
-	time.Duration
+	all  []span
 	next chan struct{} // closed when it is known anew
 }
+
+type span struct{ begin, end time.Time }
 
 // hardlyAny is how long the machine may keep somebody waiting without it counting.
 const hardlyAny = 200 * time.Millisecond
 
 // A stopwatch takes the time without that in which the machine stood still, so that
 // a bound on it is one on what is tested.
-type stopwatch struct {
-	begun  time.Time
-	before time.Duration // of standstill
-}
+type stopwatch struct{ begun time.Time }
 
-func startStopwatch() stopwatch {
-	standstill.Lock()
-	defer standstill.Unlock()
-	return stopwatch{time.Now(), standstill.Duration}
-}
+func startStopwatch() stopwatch { return stopwatch{time.Now()} }
 
 func (s stopwatch) took() time.Duration {
-	elapsed := time.Since(s.begun)
-	return elapsed - s.stoodStill()
+	end := time.Now()
+	return end.Sub(s.begun) - s.lost(end)
 }
 
 // stoodStill is for how long the machine did since the start.
-func (s stopwatch) stoodStill() time.Duration {
-	standstill.Lock()
-	defer standstill.Unlock()
-	if time.Since(s.begun) > hardlyAny { // what has just happened is known only after a moment
-		next := standstill.next
-		standstill.Unlock()
+func (s stopwatch) stoodStill() time.Duration { return s.lost(time.Now()) }
+
+// lost is the part of all standstills between the start and end.
+func (s stopwatch) lost(end time.Time) (sum time.Duration) {
+	standstills.Lock()
+	defer standstills.Unlock()
+	if end.Sub(s.begun) > hardlyAny { // what has just happened is known only after a moment
+		next := standstills.next
+		standstills.Unlock()
 		<-next
-		standstill.Lock()
+		standstills.Lock()
 	}
-	return standstill.Duration - s.before
+	for _, still := range standstills.all {
+		from, to := still.begin, still.end
+		if from.Before(s.begun) {
+			from = s.begun
+		}
+		if to.After(end) {
+			to = end
+		}
+		sum += max(to.Sub(from), 0)
+	}
+	return sum
 }
 
 // watched runs the tests while it watches the machine.
@@ -61,7 +69,7 @@ func (m watched) Run() int {
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
-	standstill.next = make(chan struct{})
+	standstills.next = make(chan struct{})
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -71,7 +79,7 @@ func (m watched) Run() int {
 	return m.M.Run()
 }
 
-// watchMachine does next to nothing, again and again, and adds up what that takes
+// watchMachine does next to nothing, again and again, and notes when that takes
 // longer than it should.
 func watchMachine(file *os.File, done <-chan struct{}) {
 	const tick = 50 * time.Millisecond
@@ -85,16 +93,16 @@ func watchMachine(file *os.File, done <-chan struct{}) {
 		if _, err := file.WriteAt([]byte("tick"), 0); err == nil {
 			file.Sync()
 		}
-		note(time.Since(begun) - tick)
+		note(span{begun.Add(tick), time.Now()})
 	}
 }
 
-func note(late time.Duration) {
-	standstill.Lock()
-	defer standstill.Unlock()
-	if late > hardlyAny {
-		standstill.Duration += late
+func note(s span) {
+	standstills.Lock()
+	defer standstills.Unlock()
+	if s.end.Sub(s.begin) > hardlyAny {
+		standstills.all = append(standstills.all, s)
 	}
-	close(standstill.next)
-	standstill.next = make(chan struct{})
+	close(standstills.next)
+	standstills.next = make(chan struct{})
 }
