@@ -64,8 +64,8 @@ func faultyUpstream(t *testing.T) (p *modtest.Proxy, url string, db *modtest.Sum
 	return p, p.Start(t), db
 }
 
-// impatient makes weir give up on an upstream after a second.
-var impatient = slices.Clip([]string{"WEIR_FETCH_FIRST_BYTE=1s", "WEIR_FETCH_STALL=1s", "WEIR_FETCH_TOTAL=10s"})
+// impatient makes weir give up on an upstream soon.
+var impatient = slices.Clip([]string{"WEIR_FETCH_FIRST_BYTE=" + patience, "WEIR_FETCH_STALL=" + patience, "WEIR_FETCH_TOTAL=10s"})
 
 // streaming lets zips of the big modules be sent while they arrive.
 const streaming = "WEIR_CACHE_STREAM_ABOVE=100KiB"
@@ -81,10 +81,15 @@ func TestF14ToF17FaultsOfTheOnlyUpstream(t *testing.T) {
 				m := faultModule(f.name, big)
 				for _, path := range append(files(m.Path, m.Version), "/"+m.Path+"/@v/list") {
 					p.Break("", f.fault)
+					watch := startStopwatch()
 					r := w.get(t, path)
 					p.Heal()
+					statuses := f.statuses
+					if watch.stoodStill() > 0 { // then any upstream is late
+						statuses = append(slices.Clone(statuses), http.StatusGatewayTimeout)
+					}
 					want := truth(t, p, path)
-					checkFailure(t, path, r, want, f.statuses, f.retry)
+					checkFailure(t, path, r, want, statuses, f.retry)
 					w.idle(t) // what was begun before may still have the fault
 					w.want(t, path, want)
 				}

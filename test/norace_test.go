@@ -5,4 +5,5 @@ package e2e
 const (
 	floodScale  = 5
 	memoryScale = 1
+	patience    = "1s" // of what is told to be impatient
 )

@@ -7,4 +7,5 @@ package e2e
 const (
 	floodScale  = 1
 	memoryScale = 4
+	patience    = "3s" // of what is told to be impatient
 )
