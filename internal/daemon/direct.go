@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -36,7 +37,7 @@ type versionControl struct {
 // control at all.
 func newVersionControl(cfg *config.Config, guard *direct.Guard) (v *versionControl, why string) {
 	c := cfg.Direct
-	for _, program := range []string{orElse(c.Go, "go"), "git"} {
+	for _, program := range []string{cmp.Or(c.Go, "go"), "git"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return nil, "the server has no " + program + " command"
 		}
@@ -72,13 +73,6 @@ func (v *versionControl) use(s *credential.Store) {
 	if v != nil {
 		v.credentials.Store(s)
 	}
-}
-
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // newCredentials reads the credentials for version control.

@@ -120,13 +120,11 @@ func newDoor(cfg *config.Config, r *rules) *door {
 // newRules makes the rules of a configuration. What an authenticator has learned
 // outlives a reload that does not change it: it is that of old then, which may be nil.
 func newRules(cfg *config.Config, old *rules) (*rules, error) {
-	tokens, err := auth.LoadFile(TokensFile(cfg))
+	made := fmt.Sprint(TokensFile(cfg), cfg.Auth, cfg.Issuers, cfg.TLS.ClientCerts, fileTimes(cfg))
+	same := old != nil && old.made == made
+	tokens, err := loadTokens(cfg, old, same)
 	if err != nil {
 		return nil, fmt.Errorf("auth.tokens: %w", err)
-	}
-	made := fmt.Sprint(TokensFile(cfg), cfg.Auth, cfg.Issuers, cfg.TLS.ClientCerts, fileTimes(cfg))
-	if old != nil && old.made == made {
-		tokens = old.tokens
 	}
 	o := auth.Options{Required: !cfg.Auth.Anonymous, File: tokens, ClientCerts: cfg.TLS.ClientCerts != config.ClientCertsOff}
 	if o.Issuers, err = issuers(cfg); err != nil {
@@ -151,12 +149,20 @@ func newRules(cfg *config.Config, old *rules) (*rules, error) {
 		return nil, err
 	}
 	r.open = !o.Required && len(cfg.Access)+len(o.Issuers)+len(o.Trusted)+len(o.Allow)+len(o.Deny) == 0 && !o.ClientCerts
-	if old == nil || old.made != made {
-		r.auth, err = auth.New(o)
-		return r, err
+	if same {
+		r.auth = old.auth
+		return r, nil
 	}
-	r.auth = old.auth
-	return r, tokens.Reload()
+	r.auth, err = auth.New(o)
+	return r, err
+}
+
+// loadTokens reads the file of tokens, into the old ones if those are kept.
+func loadTokens(cfg *config.Config, old *rules, keep bool) (*auth.File, error) {
+	if keep {
+		return old.tokens, old.tokens.Reload()
+	}
+	return auth.LoadFile(TokensFile(cfg))
 }
 
 // fileTimes are when the files that issuers are made of have changed.

@@ -32,6 +32,7 @@
 package direct
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -83,24 +84,16 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.MaxProcesses = orDefault(o.MaxProcesses, 4)
-	o.MaxWaiting = orDefault(o.MaxWaiting, 512)
-	o.CacheSize = orDefault(o.CacheSize, 10<<30)
-	o.MaxDisk = orDefault(o.MaxDisk, 2<<30)
-	o.Timeout = orDefault(o.Timeout, 5*time.Minute)
-	o.UserAgent = orDefault(o.UserAgent, "weir")
+	o.MaxProcesses = cmp.Or(o.MaxProcesses, 4)
+	o.MaxWaiting = cmp.Or(o.MaxWaiting, 512)
+	o.CacheSize = cmp.Or(o.CacheSize, 10<<30)
+	o.MaxDisk = cmp.Or(o.MaxDisk, 2<<30)
+	o.Timeout = cmp.Or(o.Timeout, 5*time.Minute)
+	o.UserAgent = cmp.Or(o.UserAgent, "weir")
 	if len(o.VCS) == 0 {
 		o.VCS = []string{"git"}
 	}
 	return o
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // A Source fetches modules from version control. It is safe for concurrent use.

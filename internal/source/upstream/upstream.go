@@ -26,6 +26,7 @@
 package upstream
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -83,21 +84,13 @@ type Timeouts struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Timeouts.Connect = orDefault(o.Timeouts.Connect, 10*time.Second)
-	o.Timeouts.FirstByte = orDefault(o.Timeouts.FirstByte, time.Minute)
-	o.Timeouts.Stall = orDefault(o.Timeouts.Stall, 30*time.Second)
-	o.Timeouts.Total = orDefault(o.Timeouts.Total, 30*time.Minute)
-	o.UserAgent = orDefault(o.UserAgent, "weir")
-	o.MaxConcurrent = orDefault(o.MaxConcurrent, 128)
+	o.Timeouts.Connect = cmp.Or(o.Timeouts.Connect, 10*time.Second)
+	o.Timeouts.FirstByte = cmp.Or(o.Timeouts.FirstByte, time.Minute)
+	o.Timeouts.Stall = cmp.Or(o.Timeouts.Stall, 30*time.Second)
+	o.Timeouts.Total = cmp.Or(o.Timeouts.Total, 30*time.Minute)
+	o.UserAgent = cmp.Or(o.UserAgent, "weir")
+	o.MaxConcurrent = cmp.Or(o.MaxConcurrent, 128)
 	return o
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // New returns the client of a module proxy, given a URL as package source reads
@@ -111,7 +104,7 @@ func New(proxyURL string, o Options) (source.Source, error) {
 // https://name when dbURL is empty. It knows this database only and answers
 // ErrNotFound to everything else.
 func NewSumDB(name, dbURL string, o Options) (source.Source, error) {
-	direct, err := newSource(orDefault(dbURL, "https://"+name), "sumdb/"+name+"/", o)
+	direct, err := newSource(cmp.Or(dbURL, "https://"+name), "sumdb/"+name+"/", o)
 	if err != nil {
 		return nil, err
 	}
