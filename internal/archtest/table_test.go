@@ -14,6 +14,8 @@ const (
 	xcrypto    = "golang.org/x/crypto"
 	xmod       = "golang.org/x/mod"
 	xsync      = "golang.org/x/sync"
+	xterm      = "golang.org/x/term"
+	xtext      = "golang.org/x/text"
 	yaml       = "github.com/goccy/go-yaml"
 )
 
@@ -45,9 +47,10 @@ var house = map[string]room{
 	"internal/store/mem":       {imports: []string{"internal/blob", "internal/store", otter}},
 	"internal/store/tier":      {imports: []string{"internal/blob", "internal/store", "internal/store/mem"}, tests: []string{"internal/store/disk"}},
 	"internal/netrc":           {},
+	"internal/command":         {},
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/netrc", "internal/source", xmod}},
 	"internal/credential":      {imports: []string{"internal/artifact", "internal/netrc", "internal/source/direct"}},
-	"internal/source/direct":   {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
+	"internal/source/direct":   {imports: []string{"internal/artifact", "internal/blob", "internal/command", "internal/source", xmod}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
@@ -64,7 +67,8 @@ var house = map[string]room{
 	"internal/telemetry":   {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", "internal/store", prometheus}},
 
 	// What builds the house, and what people call.
-	"internal/config": {imports: []string{xmod, yaml}},
+	"internal/goenv":  {},
+	"internal/config": {imports: []string{"internal/goenv", xmod, yaml}},
 	"internal/daemon": {imports: []string{
 		"internal/admin", "internal/artifact", "internal/audit", "internal/auth", "internal/blob", "internal/cache", "internal/certificate", "internal/config",
 		"internal/credential", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
@@ -76,7 +80,13 @@ var house = map[string]room{
 	}},
 
 	// What a developer runs, without a server.
-	"internal/client/login": {},
+	"internal/client/login":  {},
+	"internal/client/term":   {imports: []string{xterm, xtext}},
+	"internal/client/gocmd":  {imports: []string{"internal/command"}},
+	"internal/client/goauth": {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},
+	"internal/client/modsource": {imports: []string{
+		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
+	}},
 
 	// Tests only.
 	"internal/archtest":          {testOnly: true},

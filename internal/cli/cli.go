@@ -59,12 +59,32 @@ func command() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nsee: %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serveCommand(), upstreamsCommand(), configCommand(), tokenCommand(), userCommand(), loginCommand(), logoutCommand(), authCommand(), versionCommand())
+	addGroup(root, "server", "The server:",
+		serveCommand(),
+		configCommand(),
+		upstreamsCommand(),
+		tokenCommand(),
+		userCommand(),
+	)
+	addGroup(root, "client", "For developers, with any proxy or none:",
+		loginCommand(),
+		logoutCommand(),
+		authCommand(),
+	)
+	root.AddCommand(versionCommand())
 	return root
+}
+
+// addGroup adds commands that are listed together.
+func addGroup(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, c := range commands {
+		c.GroupID = id
+		root.AddCommand(c)
+	}
 }
 
 // noArgs refuses arguments, and unknown commands with them, as a wrong call.

@@ -50,6 +50,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/command"
 )
 
 // Options are the settings of a Source. For numbers that are zero there are
@@ -225,7 +226,10 @@ func (s *Source) findCommands() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	home := os.TempDir()
-	out, _, err := run(ctx, home, []string{"PATH=" + s.path, "HOME=" + home, "GOTOOLCHAIN=local", "GOENV=off"}, tool, "env", "GOVERSION")
+	out, _, err := command.Run(ctx, command.Command{
+		Path: tool, Args: []string{"env", "GOVERSION"}, Dir: home,
+		Env: []string{"PATH=" + s.path, "HOME=" + home, "GOTOOLCHAIN=local", "GOENV=off"},
+	})
 	if err != nil {
 		return fmt.Errorf("%s does not work: %w", tool, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/command"
 )
 
 // A haul is what one go command has brought.
@@ -149,7 +150,7 @@ func (s *Source) work(ctx context.Context, k *clone, c *cage, r repository, n ar
 			return nil, err
 		}
 	}
-	a, err := s.runGo(ctx, k, c, r, command(n))
+	a, err := s.runGo(ctx, k, c, r, arguments(n))
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +203,7 @@ const maxRemembered = 256 << 10
 // command returns the arguments of the go command that brings an artifact.
 // Neither a module path nor a version that [artifact.Parse] lets pass begins
 // with a dash.
-func command(n artifact.Name) []string {
+func arguments(n artifact.Name) []string {
 	switch n.Kind {
 	case artifact.List:
 		return []string{"list", "-m", "-e", "-json", "-versions", "-retracted", "--", n.Module}
@@ -224,11 +225,14 @@ func (s *Source) runGo(ctx context.Context, k *clone, c *cage, r repository, arg
 	if dir == "" {
 		dir = c.work()
 	}
-	stdout, stderr, err := run(watched, dir, c.env, s.goTool, args...)
+	stdout, stderr, err := command.Run(watched, command.Command{Path: s.goTool, Args: args, Dir: dir, Env: c.env})
 	stop()
 	if watched.Err() != nil {
 		s.clones.killed(k)
 		return answer{}, context.Cause(watched)
+	}
+	if errors.Is(err, command.ErrTooLong) {
+		return answer{}, &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("the repository of %s has more to list than %d bytes", r.prefix, command.MaxStdout)}
 	}
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return answer{}, err
