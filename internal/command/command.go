@@ -1,6 +1,6 @@
 // Package command runs other programs so that nothing is left behind: when the context
 // ends, a program is killed with all its children, and has been waited for when [Run]
-// returns. What it says is bounded; its input is empty.
+// returns. What it says is bounded, and it can ask nobody: its input is what it was given.
 package command
 
 import (
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -31,6 +32,7 @@ type Command struct {
 	Args []string
 	Dir  string   // empty: the current folder
 	Env  []string // all of it; nil: that of this process
+	In   string   // its standard input
 }
 
 // Run runs a command and returns what it says on both outputs, of standard error the
@@ -40,6 +42,9 @@ func Run(ctx context.Context, c Command) (stdout, stderr string, err error) {
 	out, complaints := &bounded{max: MaxStdout}, &bounded{max: maxStderr}
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.Dir, c.Env, out, complaints
+	if c.In != "" {
+		cmd.Stdin = strings.NewReader(c.In)
+	}
 	cmd.WaitDelay = afterKill
 	lead(cmd)
 	cmd.Cancel = func() error { return killGroup(cmd) }

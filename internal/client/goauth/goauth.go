@@ -193,8 +193,9 @@ func (m method) fromGit(ctx context.Context, u *url.URL) (http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
 	defer cancel()
 	out, _, err := command.Run(ctx, command.Command{
-		Path: "git", Args: []string{"-c", "credential.interactive=false", "-c", "credential.url=" + u.String(), "credential", "fill"},
-		Dir: m[1], Env: append(os.Environ(), "GIT_TERMINAL_PROMPT=0"),
+		Path: "git", Args: []string{"credential", "fill"},
+		Dir: m[1], Env: append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "SSH_ASKPASS=true"),
+		In: "url=" + u.String() + "\n\n",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("git credential fill: %w", err)

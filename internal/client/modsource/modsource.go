@@ -214,4 +214,3 @@ func (m *Modules) openSums(env *goenv.Env, o Options) error {
 	return nil
 }
 
-var errNoNext = errors.New("there is nobody else to ask")
