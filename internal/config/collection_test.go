@@ -495,7 +495,7 @@ func TestProxiesAreURLsOfAHost(t *testing.T) {
 		"": true, "off": true, "http://proxy.example.com:3128": true, "https://u:p@proxy.example.com/": true, "socks5://[::1]:1080": true,
 		"proxy.example.com": false, "ftp://proxy.example.com": false, "http://": false, "http://proxy.example.com/x": false, "http://proxy.example.com?x": false, "http://a:b": false, "none": false,
 	} {
-		if text := checkProxy(proxy); (text == "") != good {
+		if text := checkProxy(proxy, "http", "https", "socks5"); (text == "") != good {
 			t.Errorf("%q: %q", proxy.Reveal(), text)
 		}
 	}

@@ -280,6 +280,12 @@ type Direct struct {
 	// File of certificates in PEM that are trusted instead of those of the system.
 	CAFile string `yaml:"ca_file" default:""`
 
+	// URL of the HTTP proxy on the way to repositories and their pages; not to those
+	// behind ssh. If empty it is taken from HTTPS_PROXY and NO_PROXY of the environment;
+	// with `off` there is none. It is the proxy that connects then, so that it must
+	// keep strangers from what is inside.
+	Proxy Secret `yaml:"proxy" default:""`
+
 	// File in netrc format with the user names and passwords of hosts, for all that
 	// `credentials` says nothing of.
 	Netrc string `yaml:"netrc" default:""`
@@ -332,8 +338,12 @@ type TLS struct {
 	KeyFile string `yaml:"key_file" default:""`
 
 	// Host names that certificates are ordered for by ACME, as from Let's Encrypt. Port
-	// 443 of these must lead to Weir.
+	// 443 of these must lead to Weir, or port 80 to `http_listen`.
 	ACMEHosts Names `yaml:"acme_hosts" default:""`
+
+	// Address for plain http, such as `:80`: whoever comes there is sent to https, and
+	// ACME may prove the hosts there, too. Empty is none.
+	HTTPListen string `yaml:"http_listen" default:""`
 
 	// Address that the certificate authority may write to.
 	ACMEEmail string `yaml:"acme_email" default:""`

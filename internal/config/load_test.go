@@ -185,13 +185,14 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 	values := map[string]string{
 		"listen": ":1", "data": "/d", "path_prefix": "/p", "upstream": "off", "sumdb": "off", "sumdb_policy": "when-available",
 		"private": "p", "no_sumdb": "n", "log.level": "warn", "log.format": "json", "log.access": "misses",
-		"direct.vcs": "hg", "direct.cache_size": "5GiB", "admin.listen": ":2",
+		"direct.vcs": "hg", "direct.proxy": "off", "direct.cache_size": "5GiB", "admin.listen": ":2",
 		"auth.trusted_proxies": "10.0.0.1", "auth.allow_networks": "10.0.0.0/8", "auth.deny_networks": "::1", "admin.allow_networks": "10.1.0.0/16",
-		"tls.client_certs": "request", "tls.acme_directory": "https://acme.example.com",
+		"tls.client_certs": "request", "tls.acme_directory": "https://acme.example.com", "tls.http_listen": ":80",
 	}
 	others := map[string][]string{ // without which a value breaks a rule
 		"tls.cert_file":    {"WEIR_TLS_KEY_FILE=k"},
 		"tls.key_file":     {"WEIR_TLS_CERT_FILE=c"},
+		"tls.http_listen":  {"WEIR_TLS_KEY_FILE=k", "WEIR_TLS_CERT_FILE=c"},
 		"tls.client_certs": {"WEIR_TLS_KEY_FILE=k", "WEIR_TLS_CERT_FILE=c", "WEIR_TLS_CLIENT_CA_FILE=a"},
 	}
 	for _, l := range leaves {

@@ -47,6 +47,7 @@ direct:
   vcs: ["git"] # default
   allow_hosts: [] # default
   ca_file: "" # default
+  proxy: "" # default
   netrc: "" # default
   max_processes: 4 # default
   timeout: 10m # default
@@ -61,6 +62,7 @@ tls:
   cert_file: "" # default
   key_file: "" # default
   acme_hosts: [] # default
+  http_listen: "" # default
   acme_email: "" # default
   acme_directory: "" # default
   client_certs: "off" # default

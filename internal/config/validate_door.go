@@ -34,6 +34,7 @@ func (c *Config) doorProblems() []problem {
 	}
 	add("admin.allow_networks", c.checkOpenOperation())
 	add(c.checkTLS())
+	add("direct.proxy", checkProxy(c.Direct.Proxy, "http", "https"))
 	for i, name := range c.Direct.VCS {
 		if name != "git" && name != "hg" {
 			problems = append(problems, problem{"direct.vcs", i, quote(name) + " is not git or hg"})
@@ -48,14 +49,14 @@ func checkNetworks(key string, networks Names) []problem {
 		if len(problems) == maxItems {
 			break
 		}
-		if _, ok := parseNetwork(text); !ok {
+		if _, ok := ParseNetwork(text); !ok {
 			problems = append(problems, problem{key, i, quote(text) + " is neither an address nor a network such as 10.0.0.0/8"})
 		}
 	}
 	return problems
 }
 
-func parseNetwork(text string) (netip.Prefix, bool) {
+func ParseNetwork(text string) (netip.Prefix, bool) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return netip.PrefixFrom(addr, addr.BitLen()), addr.Zone() == ""
 	}
@@ -73,7 +74,7 @@ func (c *Config) checkOpenOperation() string {
 		return ""
 	}
 	for _, text := range c.Admin.AllowNetworks {
-		if p, ok := parseNetwork(text); ok && p.Bits() == 0 {
+		if p, ok := ParseNetwork(text); ok && p.Bits() == 0 {
 			return fmt.Sprintf("%s would show the operation of the server to everybody, since it listens on %s; name the networks of those who run it, or listen on localhost", quote(text), quote(at))
 		}
 	}
@@ -99,12 +100,16 @@ func (c *Config) checkTLS() (key, text string) {
 		return "tls.cert_file", "there is no key to the certificate; set tls.key_file"
 	case t.KeyFile != "" && t.CertFile == "":
 		return "tls.key_file", "there is no certificate to the key; set tls.cert_file"
+	case t.HTTPListen != "" && !encrypted:
+		return "tls.http_listen", "there is no https to send clients to; set tls.cert_file and tls.key_file, or tls.acme_hosts"
+	case t.HTTPListen != "" && checkListen(t.HTTPListen) != "":
+		return "tls.http_listen", checkListen(t.HTTPListen)
 	case t.ClientCerts != ClientCertsOff && !encrypted:
 		return "tls.client_certs", "clients show certificates over TLS only; set tls.cert_file and tls.key_file"
 	case t.ClientCerts != ClientCertsOff && t.ClientCAFile == "":
 		return "tls.client_certs", "it takes an authority to trust in the certificates of clients; set tls.client_ca_file"
-	case t.ClientCerts == ClientCertsRequire && len(t.ACMEHosts) > 0:
-		return "tls.client_certs", "a certificate authority shows no certificate when it proves the hosts of tls.acme_hosts; write request"
+	case t.ClientCerts == ClientCertsRequire && len(t.ACMEHosts) > 0 && t.HTTPListen == "":
+		return "tls.client_certs", "a certificate authority shows no certificate when it proves the hosts of tls.acme_hosts; set tls.http_listen, or write request"
 	case t.ACMEDirectory != "":
 		return "tls.acme_directory", checkHTTPS(t.ACMEDirectory)
 	}

@@ -58,7 +58,7 @@ func (c *checker) upstream(u *Upstream) {
 	c.add("url", text)
 	c.credentials(u, at != nil && at.User != nil)
 	c.certificate(u)
-	c.add("proxy", checkProxy(u.Proxy))
+	c.add("proxy", checkProxy(u.Proxy, "http", "https", "socks5"))
 	c.headers(u.Headers)
 	if at != nil && at.Scheme == "file" {
 		c.onlyWeb(u)
@@ -132,8 +132,9 @@ func (c *checker) certificate(u *Upstream) {
 	}
 }
 
-// checkProxy says what is wrong with the URL of a proxy. It cites nothing of it.
-func checkProxy(proxy Secret) string {
+// checkProxy says what is wrong with the URL of a proxy, which is of one of the
+// schemes. It cites nothing of it.
+func checkProxy(proxy Secret, schemes ...string) string {
 	const example = "; write for instance http://proxy.example.com:3128, or off for none"
 	if proxy == "" || proxy == ProxyOff {
 		return ""
@@ -142,8 +143,9 @@ func checkProxy(proxy Secret) string {
 	switch {
 	case err != nil:
 		return "not a URL" + example
-	case !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme):
-		return "the scheme must be http, https or socks5" + example
+	case !slices.Contains(schemes, u.Scheme):
+		last := len(schemes) - 1
+		return "the scheme must be " + strings.Join(schemes[:last], ", ") + " or " + schemes[last] + example
 	case u.Hostname() == "":
 		return "the URL has no host" + example
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":

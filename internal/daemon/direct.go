@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"os/exec"
 	"path/filepath"
@@ -43,11 +44,23 @@ func newVersionControl(cfg *config.Config, guard *direct.Guard) (v *versionContr
 		}
 	}
 	v = &versionControl{options: direct.Options{
-		Dir: filepath.Join(cfg.Data, "direct"), Go: c.Go, VCS: c.VCS, CAFile: c.CAFile, Guard: guard,
+		Dir: filepath.Join(cfg.Data, "direct"), Go: c.Go, VCS: c.VCS, CAFile: c.CAFile, Guard: guard, Proxy: egress(c.Proxy),
 		MaxProcesses: c.MaxProcesses, CacheSize: int64(c.CacheSize), Timeout: time.Duration(c.Timeout),
 	}}
 	v.options.Credentials = v
 	return v, ""
+}
+
+// egress is the HTTP proxy on the way to version control, by the setting.
+func egress(proxy config.Secret) func(*url.URL) (*url.URL, error) {
+	switch proxy {
+	case "":
+		return func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) }
+	case config.ProxyOff:
+		return nil
+	}
+	fixed, err := url.Parse(proxy.Reveal())
+	return func(*url.URL) (*url.URL, error) { return fixed, err }
 }
 
 // openDirect makes version control ready, where the machine can read it.

@@ -34,11 +34,13 @@ package direct
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"go/version"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +81,11 @@ type Options struct {
 	// CAFile has the certificates of the authorities to trust, in PEM; empty:
 	// those of the system.
 	CAFile string
+	// Proxy says which HTTP proxy is on the way to a URL, such as
+	// [http.ProxyFromEnvironment] does; nil: none is. With one on the way it is the
+	// proxy that connects, so that only names can be checked, and the addresses that
+	// they have here. Repositories behind ssh are reached without it.
+	Proxy func(*url.URL) (*url.URL, error)
 
 	// resolve, in tests, says where host:port lies instead.
 	resolve func(hostport string) string
@@ -148,7 +155,7 @@ func New(o Options) (*Source, error) {
 	if err := s.openFolders(); err != nil {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
-	s.dialer = dialer{guard: s.o.Guard, resolve: s.o.resolve}
+	s.dialer = dialer{guard: s.o.Guard, resolve: s.o.resolve, egress: &egress{proxyFor: s.o.Proxy, tls: &tls.Config{RootCAs: roots}}}
 	transport := newTransport(s.dialer, roots)
 	s.client = s.newClient(transport)
 	if s.proxy, err = startProxy(s.dialer, transport); err != nil {

@@ -200,10 +200,31 @@ type dialer struct {
 	guard *Guard
 	// resolve, in tests, says where host:port lies instead; nil: nowhere else.
 	resolve func(hostport string) string
+	egress  *egress // nil: there is no proxy on the way
 }
 
-// DialContext connects to host:port.
+// DialContext connects to host:port, through the proxy of the network if there is one
+// on the way.
 func (d dialer) DialContext(ctx context.Context, network, hostport string) (net.Conn, error) {
+	through, err := d.egress.proxy(hostport)
+	switch {
+	case err != nil:
+		return nil, err
+	case through == nil:
+		return d.dial(ctx, network, hostport)
+	}
+	host, port, err := splitPort(hostport)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.egress.check(ctx, d.guard, host, port); err != nil {
+		return nil, err
+	}
+	return d.egress.connect(ctx, through, hostport)
+}
+
+// dial connects to host:port itself.
+func (d dialer) dial(ctx context.Context, network, hostport string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		return nil, err
@@ -222,9 +243,9 @@ func (d dialer) DialContext(ctx context.Context, network, hostport string) (net.
 }
 
 // pin returns an address of host:port that can be connected to, and may be, for
-// a command that makes its connection by itself.
+// a command that makes its connection by itself, as ssh does: no proxy is on its way.
 func (d dialer) pin(ctx context.Context, hostport string) (netip.AddrPort, error) {
-	conn, err := d.DialContext(ctx, "tcp", hostport)
+	conn, err := d.dial(ctx, "tcp", hostport)
 	if refused, ok := errors.AsType[*artifact.Error](err); ok {
 		return netip.AddrPort{}, refused
 	}

@@ -1,0 +1,182 @@
+package direct
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/goweir/weir/internal/artifact"
+)
+
+// An egress leads out of a network whose machines reach nobody by themselves: an HTTP
+// proxy of the company, which is asked to CONNECT.
+type egress struct {
+	// proxyFor is the proxy on the way to a URL, or nil; the setting itself nil: none.
+	proxyFor func(*url.URL) (*url.URL, error)
+	// lookup finds the addresses of a host; nil: by the resolver of the system.
+	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	dial   net.Dialer
+	tls    *tls.Config // for proxies of the scheme https
+}
+
+// proxy is the proxy on the way to host:port, or nil.
+func (e *egress) proxy(hostport string) (*url.URL, error) {
+	if e == nil || e.proxyFor == nil {
+		return nil, nil
+	}
+	u, err := e.proxyFor(&url.URL{Scheme: "https", Host: strings.TrimSuffix(hostport, ":443")})
+	if err != nil {
+		return nil, &artifact.Error{
+			Class: artifact.ErrUnavailable, Reason: "the HTTP proxy on the way to version control is not a URL", // the cause may cite a password
+			Hint: "those who run this proxy can correct HTTPS_PROXY or direct.proxy",
+		}
+	}
+	return u, nil
+}
+
+// localSuffixes are those of names that mean something in a network of their own only.
+//
+// Sources: RFC 6761, RFC 6762, RFC 8375, and what clouds call their metadata services.
+var localSuffixes = []string{".localhost", ".local", ".internal", ".intranet", ".lan", ".corp", ".home", ".home.arpa", ".localdomain"}
+
+// check refuses hosts that must not be asked for. It is the proxy that connects, so that
+// what it would find cannot be checked: an address is held to the Guard, and so are those
+// that a name has here. A name that has none here, since only the proxy knows names, is
+// taken for one of the internet unless it says otherwise itself.
+func (e *egress) check(ctx context.Context, g *Guard, host string, port uint16) error {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return g.check(host, netip.AddrPortFrom(addr, port))
+	}
+	if g.allows(host, netip.Addr{}, port, false) {
+		return nil
+	}
+	name := "." + strings.TrimSuffix(strings.ToLower(host), ".")
+	local := strings.Count(name, ".") < 2
+	for _, suffix := range localSuffixes {
+		local = local || strings.HasSuffix(name, suffix)
+	}
+	if local {
+		return &artifact.Error{
+			Class: artifact.ErrForbidden, Reason: host + " is the name of a host that is not public",
+			Hint: "the operator of this proxy can add the host to direct.allow_hosts",
+		}
+	}
+	for _, addr := range e.addresses(ctx, host) {
+		if err := g.check(host, netip.AddrPortFrom(addr, port)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookupTimeout is how long names are looked up where it may well be that nobody here
+// knows them.
+const lookupTimeout = 2 * time.Second
+
+// addresses are those of a host, as far as they are known here.
+func (e *egress) addresses(ctx context.Context, host string) []netip.Addr {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	lookup := e.lookup
+	if lookup == nil {
+		lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	addrs, err := lookup(ctx, host)
+	if err != nil {
+		return nil
+	}
+	return addrs
+}
+
+// connect connects to host:port through a proxy.
+func (e *egress) connect(ctx context.Context, proxy *url.URL, hostport string) (net.Conn, error) {
+	conn, err := e.reach(ctx, proxy)
+	if err != nil {
+		return nil, &artifact.Error{
+			Class: artifact.ErrUnavailable, Err: err, RetryAfter: 10 * time.Second,
+			Reason: "the HTTP proxy " + proxy.Host + " on the way to version control cannot be reached",
+			Hint:   "those who run this proxy can look at HTTPS_PROXY, NO_PROXY and direct.proxy",
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(connectTimeout))
+	err = askWay(conn, proxy, hostport)
+	if !stop() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, conn.SetDeadline(time.Time{})
+}
+
+// reach connects to the proxy itself.
+func (e *egress) reach(ctx context.Context, proxy *url.URL) (net.Conn, error) {
+	port := proxy.Port()
+	switch {
+	case proxy.Scheme != "http" && proxy.Scheme != "https":
+		return nil, fmt.Errorf("its scheme is %q, and only http and https are spoken", proxy.Scheme)
+	case port == "" && proxy.Scheme == "https":
+		port = "443"
+	case port == "":
+		port = "80"
+	}
+	dialer := e.dial
+	dialer.Timeout = connectTimeout
+	address := net.JoinHostPort(proxy.Hostname(), port)
+	if proxy.Scheme == "http" {
+		return dialer.DialContext(ctx, "tcp", address)
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	return (&tls.Dialer{NetDialer: &dialer, Config: e.tls}).DialContext(ctx, "tcp", address)
+}
+
+// askWay asks a proxy for the way to host:port.
+func askWay(conn net.Conn, proxy *url.URL, hostport string) error {
+	r := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: hostport}, Host: hostport, Header: http.Header{}}
+	if proxy.User != nil {
+		password, _ := proxy.User.Password()
+		asUser := http.Request{Header: http.Header{}}
+		asUser.SetBasicAuth(proxy.User.Username(), password)
+		r.Header.Set("Proxy-Authorization", asUser.Header.Get("Authorization"))
+	}
+	if err := r.Write(conn); err != nil {
+		return artifact.FromTransport(proxy.Host, err)
+	}
+	// Who connected speaks first, so that nothing of the far end can be read here.
+	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 4<<10), r)
+	if err != nil {
+		return artifact.FromTransport(proxy.Host, err)
+	}
+	return refused(proxy, hostport, resp.StatusCode)
+}
+
+// refused is the error for the answer of a proxy, or nil.
+func refused(proxy *url.URL, hostport string, status int) error {
+	host, _, _ := net.SplitHostPort(hostport)
+	e := &artifact.Error{Class: artifact.ErrUnavailable, RetryAfter: 10 * time.Second}
+	switch status {
+	case http.StatusOK:
+		return nil
+	case http.StatusProxyAuthRequired:
+		e.Reason = fmt.Sprintf("the HTTP proxy %s on the way to %s wants a login", proxy.Host, host)
+		e.Hint = "those who run this proxy can put user and password into HTTPS_PROXY or direct.proxy"
+	case http.StatusForbidden:
+		e.Reason = fmt.Sprintf("the HTTP proxy %s does not let anybody connect to %s", proxy.Host, host)
+		e.Hint = "those who run that proxy can allow the host, or it can be added to NO_PROXY here"
+	default:
+		e.Reason = fmt.Sprintf("the HTTP proxy %s cannot connect to %s: it answers %d", proxy.Host, host, status)
+	}
+	return e
+}
