@@ -51,6 +51,9 @@ func startWeir(t *testing.T, env ...string) *weir {
 		if data, ok := strings.CutPrefix(v, "WEIR_DATA="); ok {
 			w.data = data
 		}
+		if own, ok := strings.CutPrefix(v, "WEIR_LISTEN="); ok {
+			w.url, w.addr = "http://"+own, own
+		}
 	}
 	w.cmd = exec.Command("weir", "serve")
 	w.cmd.Env = append(base, env...)

@@ -90,7 +90,15 @@ func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(h
 // first client comes.
 func (a *ACME) HTTPHandler(fallback http.Handler) http.Handler {
 	a.byHTTP.Store(true)
-	return a.manager.HTTPHandler(fallback)
+	answer := a.manager.HTTPHandler(fallback)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Some authorities name the port, and the list of hosts does not.
+		if host, ok := strings.CutSuffix(r.Host, ":80"); ok {
+			named := *r
+			named.Host, r = host, &named
+		}
+		answer.ServeHTTP(w, r)
+	})
 }
 
 // GetCertificate returns the certificate of the host that the client names, out of

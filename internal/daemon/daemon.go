@@ -225,6 +225,7 @@ func (d *daemon) close() {
 
 func (d *daemon) watch(l *limit.Listener) {
 	d.metrics.Gauge("weir_connections", "Open connections of clients.", func() float64 { return float64(l.Open()) })
+	d.metrics.Gauge("weir_in_flight", "Requests for artifacts being answered.", func() float64 { return float64(d.door.inFlight.Open()) })
 	d.metrics.Gauge("weir_certificate_expiry_seconds", "When the first certificate of the server expires, in Unix seconds; 0 without one.", d.encryption.expiry)
 	d.metrics.Gauge("weir_audit_dropped", "Entries that the audit log has lost.", func() float64 {
 		if d.audit == nil {

@@ -33,6 +33,7 @@ type door struct {
 	rules    atomic.Pointer[rules]
 	rates    *limit.Rates
 	inFlight *limit.InFlight
+	refused  func(reason string) // hears why somebody was turned away
 }
 
 // openDoor makes the door, its record, and what encrypts the way to it.
@@ -44,7 +45,7 @@ func (d *daemon) openDoor(cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.door = newDoor(cfg, rules)
+	d.door = newDoor(cfg, rules, d.metrics.Refused)
 	if cfg.Audit.File == "" {
 		return nil
 	}
@@ -108,8 +109,9 @@ type rules struct {
 // carry credentials for somebody else.
 func (r *rules) nobody() bool { return r.open && r.tokens.Empty() }
 
-func newDoor(cfg *config.Config, r *rules) *door {
+func newDoor(cfg *config.Config, r *rules, refused func(reason string)) *door {
 	d := &door{
+		refused:  refused,
 		rates:    limit.NewRates(float64(cfg.Limits.Rate), cfg.Limits.Burst),
 		inFlight: limit.NewInFlight(cfg.Limits.InFlight, cfg.Limits.InFlightPerClient),
 	}
@@ -235,11 +237,8 @@ func trusting(file string) (*http.Client, error) {
 func networks(all config.Names) ([]netip.Prefix, error) {
 	var list []netip.Prefix
 	for _, text := range all {
-		p, err := netip.ParsePrefix(text)
-		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
-			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-		}
-		if err != nil {
+		p, ok := config.ParseNetwork(text)
+		if !ok {
 			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
 		}
 		list = append(list, p)
@@ -271,17 +270,36 @@ func Policy(cfg *config.Config) (*policy.Policy, error) {
 func (d *door) Enter(r *http.Request) (policy.Subject, func(), error) {
 	s, err := d.who(r)
 	if err != nil {
+		d.refused(why(err))
 		return s, nil, err
 	}
 	key := share(r, s)
 	if ok, wait := d.rates.Allow(key); !ok {
+		d.refused("rate")
 		return s, nil, tooMuch("it asks too often", wait)
 	}
 	leave, ok := d.inFlight.Acquire(key)
 	if !ok {
+		d.refused("in-flight")
 		return s, nil, tooMuch("too many of its requests, or of all, are being answered", limit.RetryAfter)
 	}
 	return s, leave, nil
+}
+
+// why is the reason in few words for which nobody is known to ask.
+func why(err error) string {
+	switch artifact.Class(err) {
+	case artifact.ErrUnauthorized:
+		if errors.Is(err, auth.ErrUnauthenticated) {
+			return "no-credentials" // as the first request of many clients
+		}
+		return "credentials"
+	case artifact.ErrForbidden:
+		return "network"
+	case artifact.ErrTooMany:
+		return "passwords"
+	}
+	return "issuer"
 }
 
 // who says who asks. Where that makes no difference, it is not found out.

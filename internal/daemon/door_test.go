@@ -97,6 +97,21 @@ func TestWhoShowsNoCredentialsIsToldWhatToDo(t *testing.T) {
 	}
 }
 
+func TestWhoIsTurnedAwayIsCounted(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, "auth: {anonymous: false}\n"))
+	path := r.url + "/example.com/a/@v/v1.0.0.mod"
+	r.ask(http.DefaultClient, path)
+	r.ask(http.DefaultClient, path, "Authorization", "Bearer wrong")
+	r.ask(http.DefaultClient, path, "Authorization", "Bearer wrong")
+	_, metrics := r.ask(http.DefaultClient, r.url+"/metrics")
+	for _, want := range []string{`weir_refused_total{reason="no-credentials"} 1`, `weir_refused_total{reason="credentials"} 2`, "weir_in_flight 0"} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("the metrics do not say %s", want)
+		}
+	}
+}
+
 func TestAPasswordIsAsGoodAsAToken(t *testing.T) {
 	_, upstream := proxy(t)
 	r := start(t, yaml(upstream, "auth: {anonymous: false}\n"))

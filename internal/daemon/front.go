@@ -31,23 +31,54 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config, listener net.Lis
 	protocol := server.New(d.prefetch, server.Options{Door: d.door, PathPrefix: cfg.PathPrefix, OnDone: d.done})
 	operation := d.operation(protocol)
 	d.warnOfReaders(cfg, listener.Addr())
-	f := &front{served: make(chan error, 2)}
+	f := &front{served: make(chan error, 3)}
 	ctx, f.cancel = context.WithCancel(ctx)
 	f.tasks.Go(func() { d.watchCertificates(ctx) })
+	if cfg.TLS.HTTPListen != "" {
+		plain, err := listen(ctx, "tls.http_listen", cfg.TLS.HTTPListen)
+		if err != nil {
+			f.close()
+			return nil, err
+		}
+		f.start(d.plainServer(cfg), plain)
+	}
 	if cfg.Admin.Listen == "" {
 		f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), operation)), listener)
 		return f, nil
 	}
-	own, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Admin.Listen)
+	own, err := listen(ctx, "admin.listen", cfg.Admin.Listen)
 	if err != nil {
 		f.close()
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address for admin.listen", cfg.Admin.Listen, err)
+		return nil, err
 	}
 	d.log.Info("the operation has an address of its own", "url", d.encryption.scheme()+"://"+own.Addr().String())
 	f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), nil)), listener)
 	f.start(d.httpServer(cfg, dispatch(http.NotFoundHandler(), d.public(protocol), operation)), own)
 	return f, nil
 }
+
+// listen listens on an address of the configuration.
+func listen(ctx context.Context, key, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address for %s", address, err, key)
+	}
+	return l, nil
+}
+
+// plainServer answers those who come by http where there is https.
+func (d *daemon) plainServer(cfg *config.Config) *http.Server {
+	return &http.Server{
+		Handler:        d.encryption.plain,
+		ReadTimeout:    plainTimeout,
+		WriteTimeout:   plainTimeout,
+		MaxHeaderBytes: int(cfg.Limits.HeaderBytes),
+		ErrorLog:       slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// plainTimeout bounds a request by http and its answer, which are small.
+const plainTimeout = 10 * time.Second
 
 // warnOfReaders tells the operator when private modules can be read by everybody who
 // can connect.

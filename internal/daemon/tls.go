@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/goweir/weir/internal/certificate"
@@ -19,7 +21,8 @@ type encryption struct {
 	config *tls.Config
 	files  *certificate.Files
 	acme   *certificate.ACME
-	keys   *disk.Store // of acme
+	keys   *disk.Store  // of acme
+	plain  http.Handler // answers those who come by http
 }
 
 func (d *daemon) newEncryption(cfg *config.Config) (e encryption, err error) {
@@ -41,6 +44,10 @@ func (d *daemon) newEncryption(cfg *config.Config) (e encryption, err error) {
 		if e.acme, e.keys, err = d.newACME(cfg); err != nil {
 			return e, err
 		}
+	}
+	e.plain = http.HandlerFunc(toHTTPS)
+	if e.acme != nil && t.HTTPListen != "" {
+		e.plain = e.acme.HTTPHandler(e.plain)
 	}
 	modes := map[string]certificate.ClientAuth{config.ClientCertsRequest: certificate.Request, config.ClientCertsRequire: certificate.Require}
 	e.config, err = certificate.Config(certificate.Options{Files: e.files, ACME: e.acme, ClientAuth: modes[t.ClientCerts]})
@@ -120,6 +127,20 @@ func strictly(next http.Handler) http.Handler {
 		w.Header()["Strict-Transport-Security"] = []string{"max-age=31536000"}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// toHTTPS sends who came by http to the same place behind https. Others than those who
+// only read have shown what they sent already, and are to notice.
+func toHTTPS(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(w, "use https", http.StatusBadRequest)
+		return
+	}
+	there := url.URL{Scheme: "https", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	if port := there.Port(); port != "" {
+		there.Host = strings.TrimSuffix(there.Host, ":"+port)
+	}
+	http.Redirect(w, r, there.String(), http.StatusMovedPermanently)
 }
 
 // scheme is that of the server's URL.

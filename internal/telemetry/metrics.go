@@ -42,6 +42,7 @@ type Metrics struct {
 	resumed          *prometheus.CounterVec
 	retried          prometheus.Counter
 	changes          *prometheus.CounterVec
+	refused          *prometheus.CounterVec
 }
 
 // hit holds the metrics of an answer from the store.
@@ -79,13 +80,15 @@ func NewMetrics(version string) *Metrics {
 			Help: "Bodies that broke off and were gone on with."}, []string{"upstream"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_upstream_changes_total",
 			Help: "Changes of the state of an upstream, by the new one."}, []string{"upstream", "state"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_refused_total",
+			Help: "Clients turned away at the door, by reason."}, []string{"reason"}),
 		retried: prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_retries_total",
 			Help: "Fetches tried again since no upstream had answered well."}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(build, m.requests, m.duration, m.sent, m.upstream, m.upstreamDuration,
-		m.fills, m.fillDuration, m.received, m.storeErrors, m.alarms, m.resumed, m.retried, m.changes,
+		m.fills, m.fillDuration, m.received, m.storeErrors, m.alarms, m.resumed, m.retried, m.changes, m.refused,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, k := range artifact.Kinds() {
 		m.hits[k] = hit{
@@ -171,6 +174,9 @@ func (m *Metrics) Resumed(upstream string) { m.resumed.WithLabelValues(upstream)
 func (m *Metrics) UpstreamChanged(upstream, state string) {
 	m.changes.WithLabelValues(upstream, state).Inc()
 }
+
+// Refused counts a client that was turned away.
+func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
 // Retried counts a fetch that is tried again.
 func (m *Metrics) Retried() { m.retried.Inc() }

@@ -213,4 +213,3 @@ func (m *Modules) openSums(env *goenv.Env, o Options) error {
 	m.verified = m.sums.Verify(m.source, sumdb.Require)
 	return nil
 }
-
