@@ -255,7 +255,7 @@ type Fetch struct {
 	// well, where any failure leads to the next one; the first good answer wins.
 	// Once enough answers of an upstream are known, it is five times what it usually
 	// takes instead, but at least 1s and at most this. With 0 the next one is asked
-	// only after a failure.
+	// only after a failure, and nothing is asked for twice for the sake of speed.
 	Patience Duration `yaml:"patience" default:"3s"`
 
 	// How often a fetch that failed in passing is tried again. All such tries

@@ -58,7 +58,7 @@ var fieldDocs = map[string]string{
 	"fetch":                                "How long an upstream may take. Every bound is for one request to one upstream; the next one of the list starts anew.",
 	"fetch.connect":                        "Time to connect, TLS included.",
 	"fetch.first_byte":                     "Time from the request to the first byte of the answer.",
-	"fetch.patience":                       "Time an upstream may be silent before the next one of the list is asked as well, where any failure leads to the next one; the first good answer wins. Once enough answers of an upstream are known, it is five times what it usually takes instead, but at least 1s and at most this. With 0 the next one is asked only after a failure.",
+	"fetch.patience":                       "Time an upstream may be silent before the next one of the list is asked as well, where any failure leads to the next one; the first good answer wins. Once enough answers of an upstream are known, it is five times what it usually takes instead, but at least 1s and at most this. With 0 the next one is asked only after a failure, and nothing is asked for twice for the sake of speed.",
 	"fetch.retries":                        "How often a fetch that failed in passing is tried again. All such tries together are at most a tenth of the requests.",
 	"fetch.stall":                          "Time without a single byte after which a fetch is given up.",
 	"fetch.total":                          "Time for the whole of a fetch.",

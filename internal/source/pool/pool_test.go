@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -699,6 +700,66 @@ func TestHedgesAreFewAndNoFailures(t *testing.T) {
 		}
 		if s.Latency.P95 > 12 || s.Latency.P99 < 900 {
 			w.Errorf("latencies %+v", s.Latency)
+		}
+	})
+}
+
+func TestOneThatNobodyStandsInForIsAskedTwice(t *testing.T) {
+	in(t, func(w *ward) {
+		var n atomic.Int64
+		w.fake.now(func(ctx context.Context, name artifact.Name) (*blob.Blob, error) {
+			if n.Add(1)%100 == 0 {
+				return hangs(ctx, name)
+			}
+			return after(10*time.Millisecond, brings("body"))(ctx, name)
+		})
+		chain := source.Chain(w.upstream.Link(false))
+		const requests = 1000
+		for range requests {
+			begun := time.Now()
+			if got, err := fetch(w.Context(), chain, aMod); got != "body" || err != nil || time.Since(begun) > 150*time.Millisecond {
+				w.Fatalf("got %q, %v after %v", got, err, time.Since(begun))
+			}
+		}
+		if s := w.status(); s.Hedges != 10 || w.fake.times() != requests+10 || len(s.Errors) != 0 {
+			w.Errorf("%d hedges, asked %d times, %v", s.Hedges, w.fake.times(), s.Errors)
+		}
+	})
+}
+
+func TestNobodyIsAskedTwiceTooOftenOrInVain(t *testing.T) {
+	in(t, func(w *ward) {
+		w.fake.now(after(10*time.Millisecond, brings("body")))
+		link := w.upstream.Link(false)
+		slow := after(400*time.Millisecond, brings("body"))
+		ask := func(what string, n artifact.Name, hedges int64) {
+			w.Helper()
+			before := w.status().Hedges
+			for range 50 {
+				if _, err := fetch(w.Context(), link.Source, n); err != nil {
+					w.Fatal(err)
+				}
+			}
+			if got := w.status().Hedges - before; got != hedges {
+				w.Errorf("%s: asked %d times more often, want %d", what, got, hedges)
+			}
+		}
+		w.fake.now(slow)
+		ask("as long as little is known", aMod, 0) // and then as slow as usual
+		w.fake.now(after(10*time.Millisecond, brings("body")))
+		for range 3000 {
+			w.fetch(aMod)
+		}
+		w.fake.now(slow)
+		w.pool.SetPatience(0)
+		ask("with patience without end", aMod, 0)
+		w.pool.SetPatience(3 * time.Second)
+		ask("zips", aZip, 0)
+		ask("within the budget", aMod, 6) // what it began with, and 2 % of these
+		w.fake.now(fails(errBusy))
+		before := w.status().Hedges
+		if _, err := fetch(w.Context(), link.Source, aMod); !errors.Is(err, artifact.ErrUnavailable) || w.status().Hedges != before {
+			w.Errorf("an error: %v", err)
 		}
 	})
 }

@@ -74,9 +74,27 @@ func (u *Upstream) Down() bool {
 }
 
 // Link is the upstream as a link of a chain. fallBack says that another one may
-// be asked when there is trouble with it.
+// be asked when there is trouble with it; else it is asked a second time itself when
+// it is silent.
 func (u *Upstream) Link(fallBack bool) source.Link {
-	return source.Link{Name: u.Name(), Source: u, FallBackOnError: fallBack, Down: u.Down, Patience: u.patience}
+	l := source.Link{Name: u.Name(), Source: u, FallBackOnError: fallBack, Down: u.Down, Patience: u.patience}
+	if !fallBack {
+		l.Source = source.Twice(u, u.again)
+	}
+	return l
+}
+
+// minAgain is the least silence after which the upstream is asked a second time. Before
+// that, a request is not worth the work of another one.
+const minAgain = 100 * time.Millisecond
+
+// again is after how long silence the upstream is asked a second time.
+func (u *Upstream) again(n artifact.Name) source.Patience {
+	p95 := u.p95()
+	if n.Kind == artifact.Zip || p95 == 0 || u.pool.patience.Load() <= 0 || u.Down() {
+		return source.Patience{}
+	}
+	return source.Patience{Hedge: max(p95, minAgain), Spend: u.hedge}
 }
 
 // Silence is too much after five times what is usual, but not within a second.
@@ -109,7 +127,7 @@ func (u *Upstream) p95() time.Duration {
 	return u.quick.quantile(time.Now(), 0.95)
 }
 
-// hedge reports whether another upstream may be asked for the sake of speed.
+// hedge reports whether one more request may be sent for the sake of speed.
 func (u *Upstream) hedge() bool {
 	ok := u.pool.hedges.Spend()
 	if ok {
