@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -80,5 +82,49 @@ func TestF15CachedAnswersDoNotFeelSlowRepositories(t *testing.T) {
 	t.Logf("p99 of cached answers: %v with all well, %v while %d fetches wait for a repository (%+.0f %%)", a, b, fetches, 100*(float64(b)/float64(a)-1))
 	if b > slower*a+2*time.Millisecond {
 		t.Errorf("the p99 is more than %d times as long: %v and %v", slower, well, slow)
+	}
+}
+
+// What is kept of a repository makes a second version cheap: of a long history only what
+// is new travels.
+func TestASecondCommitCostsWhatIsNewInIt(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	const commits, size = 50, 1 << 20
+	c := newCompany(t)
+	data, history := make([]byte, size), make([]modtest.Commit, commits)
+	random := rand.NewChaCha8([32]byte{})
+	for i := range history {
+		random.Read(data)
+		history[i].Files = map[string]string{"go.mod": "module corp.example.com/old\n", "data.bin": string(data)}
+	}
+	history[0].Tags = []string{"v1.0.0"} // the nearest one counts in pseudo-versions
+	repo, err := c.forge.Repo("git.example.com/group/old.git", history...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.forge.GoImport("corp.example.com/old", "corp.example.com/old git https://git.example.com/group/old.git")
+	w := c.weir(t, "off")
+	took := map[string]time.Duration{}
+	for _, which := range []string{"main~1", "main"} {
+		hash, err := repo.Git("rev-parse", which)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watch := startStopwatch()
+		info := w.get(t, "/corp.example.com/old/@v/"+strings.TrimSpace(hash)+".info")
+		var version struct{ Version string }
+		if err := json.Unmarshal(info.body, &version); err != nil || !strings.HasPrefix(version.Version, "v1.0.1-0.") {
+			t.Fatalf("%s: %v %v", which, info, err)
+		}
+		if zip := w.get(t, "/corp.example.com/old/@v/"+version.Version+".zip"); !zip.whole() {
+			t.Fatalf("%s: %v", version.Version, zip)
+		}
+		took[which] = watch.took()
+	}
+	t.Logf("a commit of a repository with %d MiB of history: %v, the next one: %v (%.2f)", commits*size>>20, took["main~1"], took["main"], float64(took["main"])/float64(took["main~1"]))
+	if took["main"] > took["main~1"] {
+		t.Error("the second one took longer")
 	}
 }
