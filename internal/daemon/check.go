@@ -14,6 +14,7 @@ import (
 
 	"github.com/goweir/weir/internal/certificate"
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/source/direct"
 )
 
@@ -26,7 +27,7 @@ func Check(cfg *config.Config) error {
 		rules.auth.Close()
 	}
 	_, credentialsErr := newCredentials(cfg)
-	_, guardErr := direct.NewGuard(cfg.Direct.AllowHosts)
+	_, guardErr := egress.NewGuard(cfg.Direct.AllowHosts)
 	if guardErr != nil {
 		guardErr = fmt.Errorf("direct.allow_hosts: %w", guardErr)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/egress"
 )
 
 // A cage is what one command gets to see of the world: an environment made
@@ -191,7 +192,7 @@ func (s *Source) sshCommand(ctx context.Context, r repository, credential Creden
 	if r.location.Scheme == "ssh" {
 		hostport = r.hostport()
 	}
-	to, err := s.dialer.pin(ctx, hostport)
+	to, err := s.dialer.Pin(ctx, hostport)
 	if err != nil {
 		return "", err
 	}
@@ -208,7 +209,7 @@ func (s *Source) sshCommand(ctx context.Context, r repository, credential Creden
 		"StrictHostKeyChecking=yes", "UserKnownHostsFile=" + sshQuote(credential.KnownHostsFile), "GlobalKnownHostsFile=" + os.DevNull, "UpdateHostKeys=no",
 		"HostName=" + to.Addr().String(), "HostKeyAlias=" + alias, "CheckHostIP=no", "Port=" + strconv.Itoa(int(to.Port())),
 		"ProxyCommand=none", "ProxyJump=none", "PermitLocalCommand=no", "ClearAllForwardings=yes", "ForwardAgent=no", "ControlMaster=no", "ControlPath=none",
-		"ConnectTimeout=" + strconv.Itoa(int(connectTimeout.Seconds())), "ServerAliveInterval=15",
+		"ConnectTimeout=" + strconv.Itoa(int(egress.ConnectTimeout.Seconds())), "ServerAliveInterval=15",
 	} {
 		words = append(words, "-o", option)
 	}
