@@ -111,7 +111,7 @@ func (r Rules) judgeModule(removal Removal, rank int) (Removal, bool) {
 	case r.KeepLatest > 0 && rank < r.KeepLatest:
 		return removal, false
 	case r.KeepLatest > 0:
-		removal.Reason = fmt.Sprintf("there are %d newer versions", rank)
+		removal.Reason = fmt.Sprintf("%d newer in the cache", rank)
 	}
 	if r.Needed == nil {
 		return removal, true
