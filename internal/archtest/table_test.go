@@ -77,7 +77,7 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/client/login", "internal/config", "internal/daemon", "internal/policy", "internal/source/pool", cobra, pflag,
+		"internal/admin", "internal/artifact", "internal/auth", "internal/client/login", "internal/client/modcache", "internal/client/modsource", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
 	}},
 
 	// What a developer runs, without a server.
@@ -87,6 +87,10 @@ var house = map[string]room{
 	"internal/client/goauth": {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},
 	"internal/client/modsource": {imports: []string{
 		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
+	}},
+	"internal/client/modcache": {imports: []string{"internal/artifact", xmod, xsync}},
+	"internal/client/verify": {imports: []string{
+		"internal/artifact", "internal/client/gocmd", "internal/client/modcache", "internal/client/modsource", "internal/goenv", "internal/source", xmod, xsync,
 	}},
 
 	// Tests only.

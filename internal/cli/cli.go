@@ -73,6 +73,8 @@ func command() *cobra.Command {
 		loginCommand(),
 		logoutCommand(),
 		authCommand(),
+		verifyCommand(),
+		cleanCommand(),
 	)
 	root.AddCommand(versionCommand())
 	return root
