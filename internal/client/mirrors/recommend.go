@@ -1,0 +1,200 @@
+package mirrors
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/goweir/weir/internal/source"
+)
+
+// A mirror that GOPROXY names first stays there as long as no other is better by so much,
+// in percent of what a module takes: less is within what the next measurement may say.
+const worthwhile = 10
+
+// Recommend returns a GOPROXY and why it should be that: the best mirror, the second best
+// to stand in for it, and what must stay of the current one. It is empty where no mirror
+// can be recommended. A mirror that served wrong bytes never is.
+//
+// The value is for "go env -w" and may hold credentials, if the current GOPROXY does: show
+// it by [Redact] only. The reason holds none.
+func (r Report) Recommend() (goproxy, reason string) {
+	picks := r.picks()
+	if len(picks) == 0 {
+		return "", r.hopeless()
+	}
+	front, end := r.frame()
+	var b strings.Builder
+	for _, e := range front {
+		b.WriteString(e.URL + separator(e.FallBackOnError))
+	}
+	for i, pick := range picks {
+		if i > 0 {
+			b.WriteString("|")
+		}
+		b.WriteString(pick.entry.URL)
+	}
+	return b.String() + end, r.reason(picks, front, end)
+}
+
+// Redact returns a GOPROXY as it may be shown: without credentials.
+func Redact(goproxy string) string {
+	entries, err := source.ParseList(goproxy)
+	if err != nil {
+		return ""
+	}
+	var b strings.Builder
+	for i, e := range entries {
+		b.WriteString(e.Redacted())
+		if i < len(entries)-1 {
+			b.WriteString(separator(e.FallBackOnError))
+		}
+	}
+	return b.String()
+}
+
+func separator(fallBackOnError bool) string {
+	if fallBackOnError {
+		return "|"
+	}
+	return ","
+}
+
+// picks are the one or two mirrors to name: the most reliable ones there are.
+func (r Report) picks() []Result {
+	for grade := range 3 {
+		usable := slices.DeleteFunc(slices.Clone(r.Mirrors), func(m Result) bool { return m.State != Works || m.grade() > grade })
+		if len(usable) > 0 {
+			stay(usable)
+			return usable[:min(len(usable), 2)]
+		}
+	}
+	return nil
+}
+
+// stay moves the mirror that GOPROXY names first to the front, if the best one is hardly
+// better.
+func stay(ranked []Result) {
+	best, at := ranked[0], -1
+	for i, m := range ranked {
+		if m.Listed && (at < 0 || m.position < ranked[at].position) {
+			at = i
+		}
+	}
+	if at < 1 {
+		return
+	}
+	current := ranked[at]
+	if current.grade() > best.grade() || current.lack() > best.lack() || current.cost() == unknownCost || 100*current.cost() > (100+worthwhile)*best.cost() {
+		return
+	}
+	copy(ranked[1:], ranked[:at])
+	ranked[0] = current
+}
+
+// frame is what stays of the current GOPROXY: folders and proxies that have other modules
+// than the public ones, at the beginning, and direct or off with the sign before it.
+func (r Report) frame() (front []source.Entry, end string) {
+	sign := ","
+	for _, e := range r.current {
+		switch {
+		case e.Direct || e.Off:
+			return front, sign + e.Redacted()
+		case isFolder(e) || r.lacksAll(e):
+			front = append(front, e)
+		}
+		sign = separator(e.FallBackOnError)
+	}
+	return front, ""
+}
+
+func (r Report) lacksAll(e source.Entry) bool {
+	return slices.ContainsFunc(r.Mirrors, func(m Result) bool { return m.entry.URL == e.URL && m.State == Lacks })
+}
+
+func isFolder(e source.Entry) bool { return strings.HasPrefix(e.URL, "file:") }
+
+// hopeless is the reason for no recommendation.
+func (r Report) hopeless() string {
+	var problems []string
+	for _, m := range r.Mirrors {
+		problems = append(problems, m.Name+" "+m.State.describe())
+	}
+	return "No mirror can be recommended: " + strings.Join(problems, "; ") + "."
+}
+
+// describe says what a mirror did, as the end of a sentence.
+func (s State) describe() string {
+	return map[State]string{
+		Works: "fails too often", Lies: "serves wrong bytes", Lacks: "has none of the modules", Refuses: "refuses to answer",
+		Limits: "says that it is asked too much", Hangs: "hangs", Fails: "does not answer", Untested: "was not reached in time",
+	}[s]
+}
+
+// reason says in sentences why.
+func (r Report) reason(picks []Result, front []source.Entry, end string) string {
+	said := []string{praise(picks[0], r.Mirrors)}
+	if len(picks) > 1 {
+		said = append(said, fmt.Sprintf("%s stands in for it (%s): after \"|\" any trouble with the first leads to the second, which has the same modules.", picks[1].Name, costText(picks[1])))
+	}
+	if len(front) > 0 {
+		said = append(said, "What stood before and has other modules stays at the beginning.")
+	}
+	switch end {
+	case "":
+	case ",direct":
+		said = append(said, "\",\" stands before direct, so that version control is asked only for what they do not have (404, 410), not when they are in trouble.")
+	default:
+		said = append(said, fmt.Sprintf("%q stays as it was.", end))
+	}
+	for _, m := range r.Mirrors {
+		if m.State == Lies {
+			said = append(said, m.Name+" served wrong bytes: do not use it, and tell whoever runs it.")
+		}
+	}
+	if dropped := r.unmeasured(); len(dropped) > 0 {
+		said = append(said, fmt.Sprintf("GOPROXY also names %s, which was not measured and is left out here.", strings.Join(dropped, " and ")))
+	}
+	return strings.Join(append(said, "GOPRIVATE, GONOPROXY and GONOSUMDB stay as they are."), " ")
+}
+
+// unmeasured are the proxies of GOPROXY that nobody measured.
+func (r Report) unmeasured() []string {
+	var names []string
+	for _, e := range r.current {
+		measured := slices.ContainsFunc(r.Mirrors, func(m Result) bool { return m.entry.URL == e.URL })
+		if e.URL != "" && !isFolder(e) && !measured {
+			names = append(names, e.Redacted())
+		}
+	}
+	return names
+}
+
+// praise says what speaks for the first.
+func praise(m Result, all []Result) string {
+	how := "is the best of those that work"
+	switch {
+	case len(all) == 1:
+		how = "works"
+	case m.Name != all[0].Name:
+		how = fmt.Sprintf("is what you have, and %s is hardly faster (%s)", all[0].Name, costText(all[0]))
+	}
+	text := fmt.Sprintf("%s %s: %s, %s of its answers are good", m.Name, how, costText(m), FormatShare(m.SuccessRate()))
+	switch {
+	case m.Proven > 0:
+		text += fmt.Sprintf(", and %d files are what the checksum database says.", m.Proven)
+	default:
+		text += ". Its bytes could not be compared with the checksum database."
+	}
+	if len(m.Behind) > 0 {
+		text += fmt.Sprintf(" It lags: of %d of %d modules another mirror has a newer version.", len(m.Behind), m.Compared)
+	}
+	return text
+}
+
+func costText(m Result) string {
+	if m.PerModule == 0 {
+		return "time unknown"
+	}
+	return FormatDuration(m.PerModule) + " for a module"
+}
