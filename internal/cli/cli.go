@@ -73,8 +73,7 @@ func command() *cobra.Command {
 		loginCommand(),
 		logoutCommand(),
 		authCommand(),
-		verifyCommand(),
-		cleanCommand(),
+		benchCommand(),
 	)
 	root.AddCommand(versionCommand())
 	return root

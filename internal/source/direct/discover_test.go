@@ -34,7 +34,7 @@ func always(status int, text string) http.Handler {
 
 // only lets a Source reach nothing but some hosts.
 func only(t *testing.T, hosts ...string) func(*Options) {
-	g := guard(t, hosts...)
+	g := newGuard(t, hosts...)
 	return func(o *Options) { o.Guard = g }
 }
 

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/egress"
 )
 
 // The bounds of one request.
@@ -25,11 +24,11 @@ const (
 )
 
 // newTransport returns a transport whose connections the Guard allows.
-func newTransport(d egress.Dialer, roots *x509.CertPool) *http.Transport {
+func newTransport(d dialer, roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		DialContext:            d.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: roots},
-		TLSHandshakeTimeout:    egress.ConnectTimeout,
+		TLSHandshakeTimeout:    connectTimeout,
 		ResponseHeaderTimeout:  firstByteTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 		IdleConnTimeout:        idleTimeout,

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goweir/weir/internal/client/mirrors"
+	"github.com/goweir/weir/internal/client/mirrors/report"
+	"github.com/goweir/weir/internal/client/term"
+	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/goenv"
+)
+
+// benchFlags are what a measurement can be told.
+type benchFlags struct {
+	public bool
+	bytes  config.Size
+	time   time.Duration
+	asJSON bool
+	html   string
+}
+
+func benchCommand() *cobra.Command {
+	f := benchFlags{bytes: 20 << 20}
+	cmd := &cobra.Command{
+		Use:   "bench [URL…]",
+		Short: "Measure module proxies side by side, and pick the best",
+		Long: "Measure module proxies from where this machine stands: those that GOPROXY names, or those\n" +
+			"at the URLs. All are asked for the same public modules, those in the go.sum of this folder\n" +
+			"or popular ones, and what they send is compared with the checksum database. No module that\n" +
+			"GOPRIVATE, GONOPROXY or GONOSUMDB match is asked for. It ends with 1 when no mirror works\n" +
+			"or one of them served wrong bytes.",
+		Example: "  weir bench --public\n  weir bench https://goproxy.cn https://goproxy.io --html report.html",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd, args)
+		},
+	}
+	cmd.Flags().BoolVar(&f.public, "public", false, "measure the built-in public mirrors, too: "+hosts(mirrors.Public()))
+	cmd.Flags().TextVar(&f.bytes, "bytes", f.bytes, "how many `bytes` each mirror may send at most, such as 5MiB")
+	cmd.Flags().DurationVar(&f.time, "time", 30*time.Second, "how `long` it may take")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&f.html, "html", "", "write a report with charts to a `file`")
+	return cmd
+}
+
+// hosts are URLs without what they have in common.
+func hosts(urls []string) string {
+	return strings.ReplaceAll(strings.Join(urls, ", "), "https://", "")
+}
+
+func (f benchFlags) run(cmd *cobra.Command, args []string) error {
+	request, err := f.request(args)
+	if err != nil {
+		return err
+	}
+	env := goenv.Load(os.Getenv)
+	o, err := mirrors.Prepare(cmd.Context(), env, request)
+	if err != nil {
+		return err
+	}
+	if len(o.Mirrors) == 0 {
+		return usageError{fmt.Errorf("GOPROXY=%s names no proxy to measure; name one, or use --public\nsee: %s --help", mirrors.Redact(env.Value("GOPROXY")), cmd.CommandPath())}
+	}
+	o.Bytes, o.Time = int64(f.bytes), f.time
+	progress := term.New(cmd.ErrOrStderr(), os.Getenv)
+	o.Progress = func(p mirrors.Progress) { progress.Progress(progressText(p)) }
+	r, err := mirrors.Measure(cmd.Context(), o)
+	progress.Done()
+	if err != nil {
+		return err
+	}
+	if err := f.show(cmd.OutOrStdout(), r, env); err != nil {
+		return err
+	}
+	return unwell(r)
+}
+
+// request is what the command line asks for.
+func (f benchFlags) request(args []string) (mirrors.Request, error) {
+	r := mirrors.Request{Public: f.public, UserAgent: "weir-bench"}
+	for _, arg := range args {
+		entry, err := mirrors.ParseURL(arg)
+		if err != nil {
+			return r, usageError{err}
+		}
+		r.URLs = append(r.URLs, entry)
+	}
+	if f.bytes <= 0 || f.time <= 0 {
+		return r, usageError{errors.New("--bytes and --time must be more than nothing")}
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return r, err
+	}
+	r.Dir = dir
+	return r, nil
+}
+
+func progressText(p mirrors.Progress) string {
+	text := fmt.Sprintf("round %d of at most %d", p.Round, p.Rounds)
+	if p.Mirror != "" {
+		text += ": zip from " + bare(p.Mirror)
+	}
+	return text
+}
+
+// bare is a URL as it is shown in tables.
+func bare(url string) string { return strings.TrimPrefix(url, "https://") }
+
+// show prints a report, and writes the page if there is to be one.
+func (f benchFlags) show(out io.Writer, r mirrors.Report, env *goenv.Env) error {
+	if f.html != "" {
+		if err := os.WriteFile(f.html, report.HTML(r), 0o644); err != nil {
+			return err
+		}
+	}
+	if f.asJSON {
+		return json.NewEncoder(out).Encode(benchJSON(r))
+	}
+	screen := term.New(out, os.Getenv)
+	showMirrors(screen, r)
+	showRecommendation(screen, r, env)
+	if f.html != "" {
+		fmt.Fprintf(screen, "\nThe report is in %s\n", f.html)
+	}
+	return nil
+}
+
+// benchJSON is a report with what it recommends.
+func benchJSON(r mirrors.Report) any {
+	goproxy, reason := r.Recommend()
+	return struct {
+		mirrors.Report
+		GOPROXY string `json:"recommended_goproxy"`
+		Reason  string `json:"reason"`
+	}{r, mirrors.Redact(goproxy), reason}
+}
+
+// unwell is an error if no mirror works, or one served wrong bytes.
+func unwell(r mirrors.Report) error {
+	works := false
+	for _, m := range r.Mirrors {
+		switch m.State {
+		case mirrors.Lies:
+			return fmt.Errorf("%s served wrong bytes", m.Name)
+		case mirrors.Works:
+			works = true
+		}
+	}
+	if !works {
+		return errors.New("no mirror works")
+	}
+	return nil
+}
