@@ -48,9 +48,10 @@ var house = map[string]room{
 	"internal/store/tier":      {imports: []string{"internal/blob", "internal/store", "internal/store/mem"}, tests: []string{"internal/store/disk"}},
 	"internal/netrc":           {},
 	"internal/command":         {},
+	"internal/egress":          {imports: []string{"internal/artifact"}},
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/netrc", "internal/source", xmod}},
 	"internal/credential":      {imports: []string{"internal/artifact", "internal/netrc", "internal/source/direct"}},
-	"internal/source/direct":   {imports: []string{"internal/artifact", "internal/blob", "internal/command", "internal/source", xmod}},
+	"internal/source/direct":   {imports: []string{"internal/artifact", "internal/blob", "internal/command", "internal/egress", "internal/source", xmod}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
@@ -71,12 +72,12 @@ var house = map[string]room{
 	"internal/config": {imports: []string{"internal/goenv", xmod, yaml}},
 	"internal/daemon": {imports: []string{
 		"internal/admin", "internal/artifact", "internal/audit", "internal/auth", "internal/blob", "internal/cache", "internal/certificate", "internal/config",
-		"internal/credential", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
+		"internal/credential", "internal/egress", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
 		"internal/source", "internal/source/direct", "internal/source/pool", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/term", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
+		"internal/admin", "internal/artifact", "internal/auth", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modsource", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
 	}},
 
 	// What a developer runs, without a server.
@@ -86,6 +87,10 @@ var house = map[string]room{
 	"internal/client/goauth": {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},
 	"internal/client/modsource": {imports: []string{
 		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
+	}},
+	"internal/client/modcache": {imports: []string{"internal/artifact", xmod, xsync}},
+	"internal/client/verify": {imports: []string{
+		"internal/artifact", "internal/client/gocmd", "internal/client/modcache", "internal/client/modsource", "internal/goenv", "internal/source", xmod, xsync,
 	}},
 	"internal/client/mirrors": {imports: []string{
 		"internal/artifact", "internal/client/goauth", "internal/client/modsource", "internal/goenv", "internal/source", xmod,

@@ -74,6 +74,8 @@ func command() *cobra.Command {
 		logoutCommand(),
 		authCommand(),
 		benchCommand(),
+		verifyCommand(),
+		cleanCommand(),
 	)
 	root.AddCommand(versionCommand())
 	return root

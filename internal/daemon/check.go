@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/goweir/weir/internal/certificate"
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/source/direct"
 )
 
@@ -26,7 +26,7 @@ func Check(cfg *config.Config) error {
 		rules.auth.Close()
 	}
 	_, credentialsErr := newCredentials(cfg)
-	_, guardErr := direct.NewGuard(cfg.Direct.AllowHosts)
+	_, guardErr := egress.NewGuard(cfg.Direct.AllowHosts)
 	if guardErr != nil {
 		guardErr = fmt.Errorf("direct.allow_hosts: %w", guardErr)
 	}
@@ -58,65 +58,61 @@ func Probe(ctx context.Context, cfg *config.Config) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := http.DefaultClient
+	guard, err := egress.NewGuard(cfg.Direct.AllowHosts)
+	if err != nil {
+		return nil, fmt.Errorf("direct.allow_hosts: %w", err)
+	}
+	p := prober{credentials: credentials, client: http.DefaultClient, dialer: egress.Dialer{Guard: guard}}
 	if cfg.Direct.CAFile != "" {
-		if client, err = trusting(cfg.Direct.CAFile); err != nil {
+		if p.client, err = trusting(cfg.Direct.CAFile); err != nil {
 			return nil, err
 		}
 	}
 	var findings []Finding
 	for _, name := range slices.Sorted(maps.Keys(cfg.Credentials)) {
 		f := Finding{Name: name, URL: cfg.Credentials[name].URL}
-		f.Err = probe(ctx, client, credentials, f.URL)
+		f.Err = p.probe(ctx, f.URL)
 		findings = append(findings, f)
 	}
 	return findings, nil
 }
 
-func probe(ctx context.Context, client *http.Client, credentials direct.Credentials, rawURL string) error {
+// A prober shows credentials to their hosts.
+type prober struct {
+	credentials direct.Credentials
+	client      *http.Client
+	dialer      egress.Dialer // for ssh
+}
+
+func (p prober) probe(ctx context.Context, rawURL string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return err
 	}
-	c, ok, err := credentials.Find(ctx, u)
+	c, ok, err := p.credentials.Find(ctx, u)
 	switch {
 	case err != nil:
 		return err
 	case !ok:
 		return errors.New("nothing is found for the host; look at the file or the program that it comes from")
-	case u.Scheme == "ssh":
-		return probeTCP(ctx, u)
+	case c.SSH() && u.Scheme == "ssh":
+		return direct.TrySSH(ctx, p.dialer, u, c)
+	case c.SSH(): // its repositories are fetched by ssh
+		return direct.TrySSH(ctx, p.dialer, &url.URL{Scheme: "ssh", Host: u.Hostname()}, c)
 	}
-	return probeWeb(ctx, client, u, c)
-}
-
-// probeTCP says whether a host can be reached. The key is tried with the first
-// repository.
-func probeTCP(ctx context.Context, u *url.URL) error {
-	port := u.Port()
-	if port == "" {
-		port = "22"
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil {
-		return err
-	}
-	return conn.Close()
+	return p.probeWeb(ctx, u, c)
 }
 
 // probeWeb shows a name and a password.
-func probeWeb(ctx context.Context, client *http.Client, u *url.URL, c direct.Credential) error {
-	if c.SSH() {
-		return probeTCP(ctx, &url.URL{Scheme: "ssh", Host: u.Hostname()})
-	}
+func (p prober) probeWeb(ctx context.Context, u *url.URL, c direct.Credential) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return err
 	}
 	req.SetBasicAuth(c.Username, c.Password)
-	own := *client
+	own := *p.client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := own.Do(req)
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

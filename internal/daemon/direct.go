@@ -18,6 +18,7 @@ import (
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/credential"
+	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/source/direct"
 )
 
@@ -36,7 +37,7 @@ type versionControl struct {
 
 // newVersionControl returns nil, and why, when this machine cannot read version
 // control at all.
-func newVersionControl(cfg *config.Config, guard *direct.Guard) (v *versionControl, why string) {
+func newVersionControl(cfg *config.Config, guard *egress.Guard) (v *versionControl, why string) {
 	c := cfg.Direct
 	for _, program := range []string{cmp.Or(c.Go, "go"), "git"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -44,15 +45,15 @@ func newVersionControl(cfg *config.Config, guard *direct.Guard) (v *versionContr
 		}
 	}
 	v = &versionControl{options: direct.Options{
-		Dir: filepath.Join(cfg.Data, "direct"), Go: c.Go, VCS: c.VCS, CAFile: c.CAFile, Guard: guard, Proxy: egress(c.Proxy),
+		Dir: filepath.Join(cfg.Data, "direct"), Go: c.Go, VCS: c.VCS, CAFile: c.CAFile, Guard: guard, Proxy: wayOut(c.Proxy),
 		MaxProcesses: c.MaxProcesses, CacheSize: int64(c.CacheSize), Timeout: time.Duration(c.Timeout),
 	}}
 	v.options.Credentials = v
 	return v, ""
 }
 
-// egress is the HTTP proxy on the way to version control, by the setting.
-func egress(proxy config.Secret) func(*url.URL) (*url.URL, error) {
+// wayOut is the HTTP proxy on the way to version control, by the setting.
+func wayOut(proxy config.Secret) func(*url.URL) (*url.URL, error) {
 	switch proxy {
 	case "":
 		return func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) }
@@ -69,7 +70,7 @@ func (d *daemon) openDirect(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	guard, err := direct.NewGuard(cfg.Direct.AllowHosts)
+	guard, err := egress.NewGuard(cfg.Direct.AllowHosts)
 	if err != nil {
 		return fmt.Errorf("direct.allow_hosts: %w", err)
 	}

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/goweir/weir/internal/artifact"
 )
 
 // A cage is what one command gets to see of the world: an environment made
@@ -178,52 +175,4 @@ func insteadOf(r repository, credential Credential) [2]string {
 	root := url.URL{Scheme: "ssh", User: url.User(credential.sshUser()), Host: r.location.Hostname(), Path: "/"}
 	from := url.URL{Scheme: r.location.Scheme, Host: r.location.Host, Path: "/"}
 	return [2]string{"url." + root.String() + ".insteadOf", from.String()}
-}
-
-// sshCommand returns the command that git runs in place of ssh. It knows one
-// host, whose key must be known, at one address that the Guard allows.
-func (s *Source) sshCommand(ctx context.Context, r repository, credential Credential) (string, error) {
-	host := strings.ToLower(r.location.Hostname())
-	if !credential.SSH() || credential.KnownHostsFile == "" {
-		return "", &artifact.Error{Class: artifact.ErrBadUpstream, Reason: r.prefix + " is fetched by ssh, and there is no key for it", Hint: credentialHint(host)}
-	}
-	hostport := net.JoinHostPort(host, "22")
-	if r.location.Scheme == "ssh" {
-		hostport = r.hostport()
-	}
-	to, err := s.dialer.pin(ctx, hostport)
-	if err != nil {
-		return "", err
-	}
-	alias := host
-	if _, port, _ := net.SplitHostPort(hostport); port != "22" {
-		alias = "[" + host + "]:" + port // as known_hosts files name it
-	}
-	words := []string{"ssh", "-F", "none", "-i", credential.SSHKeyFile}
-	if r.location.User == nil {
-		words = append(words, "-l", credential.sshUser())
-	}
-	for _, option := range []string{
-		"BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "PasswordAuthentication=no", "KbdInteractiveAuthentication=no",
-		"StrictHostKeyChecking=yes", "UserKnownHostsFile=" + sshQuote(credential.KnownHostsFile), "GlobalKnownHostsFile=" + os.DevNull, "UpdateHostKeys=no",
-		"HostName=" + to.Addr().String(), "HostKeyAlias=" + alias, "CheckHostIP=no", "Port=" + strconv.Itoa(int(to.Port())),
-		"ProxyCommand=none", "ProxyJump=none", "PermitLocalCommand=no", "ClearAllForwardings=yes", "ForwardAgent=no", "ControlMaster=no", "ControlPath=none",
-		"ConnectTimeout=" + strconv.Itoa(int(connectTimeout.Seconds())), "ServerAliveInterval=15",
-	} {
-		words = append(words, "-o", option)
-	}
-	for i, word := range words {
-		words[i] = shellQuote(word)
-	}
-	return strings.Join(words, " "), nil
-}
-
-// shellQuote returns a word as a POSIX shell reads it.
-func shellQuote(word string) string {
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// sshQuote returns a file name as the configuration of ssh reads it.
-func sshQuote(name string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%").Replace(name) + `"`
 }

@@ -9,7 +9,7 @@
 //     ours, bounds on time, disk and output; at its end, whole process groups
 //     are killed and waited for;
 //   - they reach one place, the repository of the module, and that only if the
-//     [Guard] allows the very address that is connected to. Where the
+//     [egress.Guard] allows the very address that is connected to. Where the
 //     repository is, is found out here; the go command is told;
 //   - credentials get to the host they are for and to no other, are on no
 //     command line, and in no error;
@@ -40,6 +40,7 @@ import (
 	"fmt"
 	"go/version"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -53,6 +54,7 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/command"
+	"github.com/goweir/weir/internal/egress"
 )
 
 // Options are the settings of a Source. For numbers that are zero there are
@@ -75,9 +77,9 @@ type Options struct {
 	MaxDisk      int64         // bytes that one fetch may add; default 2 GiB
 	Timeout      time.Duration // for one go command, and again for waiting for it; default 5 min
 
-	Guard       *Guard      // which addresses may be reached; nil: public ones
-	Credentials Credentials // nil: none
-	UserAgent   string      // for requests to hosts of modules; default "weir"
+	Guard       *egress.Guard // which addresses may be reached; nil: public ones
+	Credentials Credentials   // nil: none
+	UserAgent   string        // for requests to hosts of modules; default "weir"
 	// CAFile has the certificates of the authorities to trust, in PEM; empty:
 	// those of the system.
 	CAFile string
@@ -87,8 +89,9 @@ type Options struct {
 	// they have here. Repositories behind ssh are reached without it.
 	Proxy func(*url.URL) (*url.URL, error)
 
-	// resolve, in tests, says where host:port lies instead.
+	// resolve and lookup are those of the [egress.Dialer], for tests.
 	resolve func(hostport string) string
+	lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 func (o Options) withDefaults() Options {
@@ -112,7 +115,7 @@ type Source struct {
 	runs   string // the folder of workspaces
 	cwd    string // the folder commands run in; empty: that of their workspace
 
-	dialer dialer
+	dialer egress.Dialer
 	client *http.Client
 	proxy  *proxy
 	clones *clones
@@ -155,7 +158,7 @@ func New(o Options) (*Source, error) {
 	if err := s.openFolders(); err != nil {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
-	s.dialer = dialer{guard: s.o.Guard, resolve: s.o.resolve, egress: &egress{proxyFor: s.o.Proxy, tls: &tls.Config{RootCAs: roots}}}
+	s.dialer = egress.Dialer{Guard: s.o.Guard, Proxy: s.o.Proxy, TLS: &tls.Config{RootCAs: roots}, Resolve: s.o.resolve, Lookup: s.o.lookup}
 	transport := newTransport(s.dialer, roots)
 	s.client = s.newClient(transport)
 	if s.proxy, err = startProxy(s.dialer, transport); err != nil {

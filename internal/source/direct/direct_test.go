@@ -3,7 +3,10 @@ package direct
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -61,11 +64,7 @@ func git(t *testing.T, r *modtest.Repo, args ...string) string {
 // open returns a Source for which all hosts are the Forge.
 func open(t *testing.T, f *modtest.Forge, change ...func(*Options)) *Source {
 	t.Helper()
-	guard, err := NewGuard([]string{"127.0.0.0/8"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := Options{Dir: t.TempDir(), Guard: guard, CAFile: f.CAFile, resolve: func(string) string { return f.Addr }}
+	o := Options{Dir: t.TempDir(), Guard: guard(t, "127.0.0.0/8"), CAFile: f.CAFile, resolve: func(string) string { return f.Addr }}
 	for _, c := range change {
 		c(&o)
 	}
@@ -212,5 +211,25 @@ func TestTheListOfAModuleWithoutTagsIsEmptyAndOfNoneNotFound(t *testing.T) {
 		"git.example.com/none.git/@v/list", "www.example.com/none/@v/list",
 	} {
 		wantClass(t, s, path, artifact.ErrNotFound)
+	}
+}
+
+func TestVersionControlIsReachedThroughTheProxyOfTheNetwork(t *testing.T) {
+	f := newForge(t)
+	repo(t, f, "github.com/a/hello", modtest.Commit{Files: map[string]string{"go.mod": "module go.example.org/hello\n", "hello.go": "package hello\n"}, Tags: []string{"v1.0.0"}})
+	f.GoImport("go.example.org/hello", "go.example.org/hello git https://github.com/a/hello")
+	way, err := url.Parse(f.Tunnel(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, f, func(o *Options) {
+		o.Guard, o.Proxy = nil, func(*url.URL) (*url.URL, error) { return way, nil }
+		o.resolve = func(hostport string) string { t.Errorf("%s was connected to", hostport); return f.Addr }
+		o.lookup = func(context.Context, string) ([]netip.Addr, error) {
+			return nil, errors.New("only the proxy knows names")
+		}
+	})
+	if got := mustFetch(t, s, "go.example.org/hello/@v/v1.0.0.mod"); got != "module go.example.org/hello\n" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -34,7 +34,7 @@ func always(status int, text string) http.Handler {
 
 // only lets a Source reach nothing but some hosts.
 func only(t *testing.T, hosts ...string) func(*Options) {
-	g := newGuard(t, hosts...)
+	g := guard(t, hosts...)
 	return func(o *Options) { o.Guard = g }
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/egress"
 )
 
 // A proxy is the only way out for commands in a cage: a forward proxy on a
@@ -20,7 +21,7 @@ import (
 // Guard, or answers by itself.
 type proxy struct {
 	address string // host:port where it listens
-	dialer  dialer
+	dialer  egress.Dialer
 	forward *httputil.ReverseProxy
 	server  *http.Server
 	serving sync.WaitGroup // of the server and of all requests
@@ -49,14 +50,14 @@ func newPass() *pass { return &pass{word: rand.Text()} }
 
 // startProxy starts a proxy whose connections are made by d and, for plain
 // http, by t.
-func startProxy(d dialer, t http.RoundTripper) (*proxy, error) {
+func startProxy(d egress.Dialer, t http.RoundTripper) (*proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	p := &proxy{address: l.Addr().String(), dialer: d, passes: map[string]*pass{}}
 	p.forward = &httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}, Transport: t, ErrorLog: quiet}
-	p.server = &http.Server{Handler: p, ReadHeaderTimeout: connectTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+	p.server = &http.Server{Handler: p, ReadHeaderTimeout: egress.ConnectTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	p.serving.Go(func() { p.server.Serve(l) }) // ends with Close
 	return p, nil
 }

@@ -2,8 +2,6 @@ package direct
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -12,12 +10,23 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/egress"
 )
 
-// newProxy starts a proxy for which all hosts are at one address.
-func newProxy(t *testing.T, g *Guard, all string) *proxy {
+// guard is one that also allows what the entries name.
+func guard(t *testing.T, allow ...string) *egress.Guard {
 	t.Helper()
-	d := dialer{guard: g, resolve: func(string) string { return all }}
+	g, err := egress.NewGuard(allow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// newProxy starts a proxy for which all hosts are at one address.
+func newProxy(t *testing.T, g *egress.Guard, all string) *proxy {
+	t.Helper()
+	d := egress.Dialer{Guard: g, Resolve: func(string) string { return all }}
 	p, err := startProxy(d, newTransport(d, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +83,7 @@ func TestAProxyLetsNobodyThroughWithoutAPass(t *testing.T) {
 	var asked bool
 	web := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
 	defer web.Close()
-	p := newProxy(t, newGuard(t, "127.0.0.0/8"), web.Listener.Addr().String())
+	p := newProxy(t, guard(t, "127.0.0.0/8"), web.Listener.Addr().String())
 	goneURL, gone := issue(t, p, "git.example.com:443", "git.example.com:80", []byte("page"))
 	p.revoke(gone)
 	nothing, _ := issue(t, p, "", "", nil)
@@ -95,7 +104,7 @@ func TestAProxyLetsNobodyThroughWithoutAPass(t *testing.T) {
 func TestAPassLeadsToOnePlace(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello "+r.Host) }))
 	defer web.Close()
-	p := newProxy(t, newGuard(t, "127.0.0.0/8"), web.Listener.Addr().String())
+	p := newProxy(t, guard(t, "127.0.0.0/8"), web.Listener.Addr().String())
 	tunnel, _ := issue(t, p, "git.example.com:443", "", nil)
 	plain, _ := issue(t, p, "", "git.example.com:80", nil)
 	page, _ := issue(t, p, "", "", []byte("the page"))
@@ -137,7 +146,7 @@ func TestTheEndOfAPassEndsItsTunnels(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer far.Close()
-	p := newProxy(t, newGuard(t, "127.0.0.0/8"), far.Addr().String())
+	p := newProxy(t, guard(t, "127.0.0.0/8"), far.Addr().String())
 	for name, end := range map[string]func(*pass){
 		"revoked": p.revoke,
 		"closed":  func(*pass) { p.Close() },
@@ -166,39 +175,18 @@ func TestTheEndOfAPassEndsItsTunnels(t *testing.T) {
 			t.Errorf("%s: the far end goes on", name)
 		}
 		if name == "closed" {
-			p = newProxy(t, newGuard(t, "127.0.0.0/8"), far.Addr().String())
+			p = newProxy(t, guard(t, "127.0.0.0/8"), far.Addr().String())
 		}
 	}
 }
 
 func TestAPassRemembersWhyThereWasNoWay(t *testing.T) {
-	p := newProxy(t, newGuard(t), "127.0.0.1:1")
+	p := newProxy(t, guard(t), "127.0.0.1:1")
 	shown, given := issue(t, p, "git.example.com:443", "", nil)
 	if _, _, resp := ask(t, shown, "CONNECT", given.tunnel); resp.StatusCode != http.StatusBadGateway {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 	if err := given.trouble(); artifact.Class(err) != artifact.ErrForbidden {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestOneAddressIsPinnedForCommandsThatDialThemselves(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	d := dialer{guard: newGuard(t, "127.0.0.1"), resolve: func(string) string { return l.Addr().String() }}
-	if to, err := d.pin(patient(t), "git.example.com:22"); err != nil || to.String() != l.Addr().String() {
-		t.Errorf("got %v, %v", to, err)
-	}
-	d.guard = newGuard(t)
-	if to, err := d.pin(patient(t), "git.example.com:22"); artifact.Class(err) != artifact.ErrForbidden {
-		t.Errorf("got %v, %v", to, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := (dialer{}).pin(ctx, "git.example.com:22"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

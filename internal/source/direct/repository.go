@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/egress"
 )
 
 // A repository is where the code of a module is.
@@ -111,7 +112,7 @@ func (s *Source) checkRepository(r repository) error {
 	}
 	u := r.location
 	host := strings.ToLower(u.Hostname())
-	if _, err := netip.ParseAddr(host); err != nil && !isHostName(host) {
+	if _, err := netip.ParseAddr(host); err != nil && !egress.IsHostName(host) {
 		return refusal("%s: the address of its repository has no valid host", r.prefix)
 	}
 	_, password := u.User.Password()
@@ -128,5 +129,5 @@ func (s *Source) checkRepository(r repository) error {
 func (s *Source) allowsPlain(u *url.URL) bool {
 	_, text, _ := net.SplitHostPort(hostport(u))
 	port, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && s.o.Guard.allowsPlain(u.Hostname(), uint16(port))
+	return err == nil && s.o.Guard.AllowsPlain(u.Hostname(), uint16(port))
 }

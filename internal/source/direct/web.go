@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/egress"
 )
 
 // The bounds of one request.
@@ -24,11 +25,11 @@ const (
 )
 
 // newTransport returns a transport whose connections the Guard allows.
-func newTransport(d dialer, roots *x509.CertPool) *http.Transport {
+func newTransport(d egress.Dialer, roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		DialContext:            d.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: roots},
-		TLSHandshakeTimeout:    connectTimeout,
+		TLSHandshakeTimeout:    egress.ConnectTimeout,
 		ResponseHeaderTimeout:  firstByteTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 		IdleConnTimeout:        idleTimeout,

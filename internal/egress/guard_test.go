@@ -1,4 +1,4 @@
-package direct
+package egress
 
 import (
 	"net"
@@ -30,7 +30,7 @@ func TestA4OnlyPublicAddressesAreAllowedByThemselves(t *testing.T) {
 		"[2002:7f00:1::1]:443": false, "[2001::1]:443": false, "[2001:db8::1]:443": false, "[3fff::1]:443": false, "[::127.0.0.1]:443": false, "[100::1]:443": false,
 		"[fec0::1]:443": false, "[4000::1]:443": false,
 	} {
-		err := nobody.check("host.example.com", netip.MustParseAddrPort(text))
+		err := nobody.Check("host.example.com", netip.MustParseAddrPort(text))
 		if public != (err == nil) || err != nil && artifact.Class(err) != artifact.ErrForbidden {
 			t.Errorf("%s: %v; public is %v", text, err, public)
 		}
@@ -67,7 +67,7 @@ func TestTheGuardAllowsWhatIsNamed(t *testing.T) {
 		{"[fd00::/8]:443", "any.example", "[fd12::1]:80", false},
 		{"http://git.corp.example", "git.corp.example", "10.0.0.1:80", true},
 	} {
-		err := newGuard(t, "unrelated.example", tt.entry).check(tt.host, netip.MustParseAddrPort(tt.addr))
+		err := newGuard(t, "unrelated.example", tt.entry).Check(tt.host, netip.MustParseAddrPort(tt.addr))
 		if (err == nil) != tt.want {
 			t.Errorf("%s: %s at %s: %v", tt.entry, tt.host, tt.addr, err)
 		}
@@ -81,7 +81,7 @@ func TestPlainHTTPIsForHostsThatAreNamedWithIt(t *testing.T) {
 	} {
 		host, port, _ := net.SplitHostPort(hostport)
 		to := netip.MustParseAddrPort("1.1.1.1:" + port)
-		if got := g.allowsPlain(host, to.Port()); got != want {
+		if got := g.AllowsPlain(host, to.Port()); got != want {
 			t.Errorf("%s: %v", hostport, got)
 		}
 	}
@@ -99,7 +99,7 @@ func TestEntriesThatMeanNothingAreRefused(t *testing.T) {
 }
 
 func TestRefusalsNameTheSettingAndNoAddress(t *testing.T) {
-	err := newGuard(t).check("git.corp.example", netip.MustParseAddrPort("10.1.2.3:443"))
+	err := newGuard(t).Check("git.corp.example", netip.MustParseAddrPort("10.1.2.3:443"))
 	reason, hint := artifact.Explain(err)
 	if !strings.Contains(hint, "direct.allow_hosts") || strings.Contains(reason+hint, "10.1.2.3") {
 		t.Errorf("%q, %q", reason, hint)
@@ -116,7 +116,7 @@ func FuzzNewGuard(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := g.check("host.invalid", public); err != nil {
+		if err := g.Check("host.invalid", public); err != nil {
 			t.Fatalf("%q forbids what is public", entry)
 		}
 		if a := g.allowed[0]; a.name == "" && !a.prefix.IsValid() || a.name != "" && a.prefix.IsValid() {

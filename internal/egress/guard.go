@@ -1,15 +1,18 @@
-package direct
+// Package egress connects to hosts that strangers have named, within bounds: to public
+// addresses, and to what the operator allows besides.
+//
+// What counts is the address that is connected to, after the name has been looked up.
+// Where an HTTP proxy leads out of the network, it is the proxy that connects: then the
+// name is checked, and the addresses that it has here. Errors that say why somebody may
+// not be connected to are of class artifact.ErrForbidden.
+package egress
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/goweir/weir/internal/artifact"
 )
@@ -62,7 +65,7 @@ func parseAllowance(entry string) (a allowance, err error) {
 		return a, nil
 	}
 	a.name = strings.TrimPrefix(host, "*")
-	if !isHostName(strings.TrimPrefix(a.name, ".")) || strings.HasPrefix(host, ".") || host != a.name && a.name[0] != '.' {
+	if !IsHostName(strings.TrimPrefix(a.name, ".")) || strings.HasPrefix(host, ".") || host != a.name && a.name[0] != '.' {
 		return allowance{}, errors.New("neither a host name, nor *. and a domain, nor an address, nor a range of addresses")
 	}
 	return a, nil
@@ -91,9 +94,9 @@ func trimBrackets(host string) string {
 	return host
 }
 
-// isHostName reports whether a word can be the name of a host, which is also
+// IsHostName reports whether a word can be the name of a host, which is also
 // what keeps it from being taken for an option of a command.
-func isHostName(word string) bool {
+func IsHostName(word string) bool {
 	if word == "" || len(word) > 253 {
 		return false
 	}
@@ -119,8 +122,8 @@ func (a allowance) matches(host string, addr netip.Addr, port uint16) bool {
 	return host == a.name
 }
 
-// check refuses what may not be connected to: a host that leads to an address.
-func (g *Guard) check(host string, to netip.AddrPort) error {
+// Check refuses what may not be connected to: a host that leads to an address.
+func (g *Guard) Check(host string, to netip.AddrPort) error {
 	addr := to.Addr().Unmap().WithZone("")
 	if isPublic(addr) || g.allows(host, addr, to.Port(), false) {
 		return nil
@@ -148,8 +151,8 @@ func (g *Guard) allows(host string, addr netip.Addr, port uint16, plain bool) bo
 	return false
 }
 
-// allowsPlain reports whether http may be spoken with a host.
-func (g *Guard) allowsPlain(host string, port uint16) bool {
+// AllowsPlain reports whether http may be spoken with a host.
+func (g *Guard) AllowsPlain(host string, port uint16) bool {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		addr = netip.Addr{}
@@ -189,69 +192,4 @@ func isPublic(addr netip.Addr) bool {
 		}
 	}
 	return addr.Is4() || globalUnicast.Contains(addr)
-}
-
-// connectTimeout bounds how long a connection may take to be made.
-const connectTimeout = 10 * time.Second
-
-// A dialer makes connections that a Guard allows. What is checked is the
-// address that is connected to, after the name has been looked up.
-type dialer struct {
-	guard *Guard
-	// resolve, in tests, says where host:port lies instead; nil: nowhere else.
-	resolve func(hostport string) string
-	egress  *egress // nil: there is no proxy on the way
-}
-
-// DialContext connects to host:port, through the proxy of the network if there is one
-// on the way.
-func (d dialer) DialContext(ctx context.Context, network, hostport string) (net.Conn, error) {
-	through, err := d.egress.proxy(hostport)
-	switch {
-	case err != nil:
-		return nil, err
-	case through == nil:
-		return d.dial(ctx, network, hostport)
-	}
-	host, port, err := splitPort(hostport)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.egress.check(ctx, d.guard, host, port); err != nil {
-		return nil, err
-	}
-	return d.egress.connect(ctx, through, hostport)
-}
-
-// dial connects to host:port itself.
-func (d dialer) dial(ctx context.Context, network, hostport string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return nil, err
-	}
-	if d.resolve != nil {
-		hostport = d.resolve(hostport)
-	}
-	guarded := net.Dialer{Timeout: connectTimeout, Control: func(_, connected string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(connected)
-		if err != nil {
-			return err
-		}
-		return d.guard.check(host, to)
-	}}
-	return guarded.DialContext(ctx, network, hostport)
-}
-
-// pin returns an address of host:port that can be connected to, and may be, for
-// a command that makes its connection by itself, as ssh does: no proxy is on its way.
-func (d dialer) pin(ctx context.Context, hostport string) (netip.AddrPort, error) {
-	conn, err := d.dial(ctx, "tcp", hostport)
-	if refused, ok := errors.AsType[*artifact.Error](err); ok {
-		return netip.AddrPort{}, refused
-	}
-	if err != nil {
-		return netip.AddrPort{}, artifact.FromTransport(hostport, err)
-	}
-	defer conn.Close()
-	return netip.ParseAddrPort(conn.RemoteAddr().String())
 }

@@ -1,4 +1,4 @@
-package direct
+package egress
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/modtest"
 )
 
 // A company is the HTTP proxy of a network whose machines reach nobody by themselves.
@@ -91,36 +90,13 @@ func here(names map[string]string) func(context.Context, string) ([]netip.Addr, 
 	}
 }
 
-func TestVersionControlIsReachedThroughTheProxyOfTheNetwork(t *testing.T) {
-	f := newForge(t)
-	repo(t, f, "github.com/a/hello", modtest.Commit{Files: map[string]string{"go.mod": "module go.example.org/hello\n", "hello.go": "package hello\n"}, Tags: []string{"v1.0.0"}})
-	f.GoImport("go.example.org/hello", "go.example.org/hello git https://github.com/a/hello")
-	c := newCompany(t, f.Addr)
-	c.url.User = url.UserPassword("user", "secret")
-	s := open(t, f, func(o *Options) {
-		o.Guard, o.Proxy = nil, through(c)
-		o.resolve = func(hostport string) string { t.Errorf("%s was connected to", hostport); return f.Addr }
-	})
-	s.dialer.egress.lookup = here(nil)
-	if got := mustFetch(t, s, "go.example.org/hello/@v/v1.0.0.mod"); got != "module go.example.org/hello\n" {
-		t.Errorf("got %q", got)
-	}
-	if got := c.asked(); !slices.Equal(got, []string{"github.com:443", "go.example.org:443"}) {
-		t.Errorf("the proxy was asked for %v", got)
-	}
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("user:secret"))
-	if got := slices.Compact(c.auth); !slices.Equal(got, []string{want}) {
-		t.Errorf("the proxy was shown %q", got)
-	}
-}
-
 // A4: whoever can name a host cannot make the proxy of the network connect to what is
 // inside, as far as that can be known here.
 func TestA4TheProxyOfTheNetworkIsNotAskedForWhatIsInside(t *testing.T) {
 	c := newCompany(t, "127.0.0.1:1")
-	d := dialer{guard: newGuard(t, "allowed.corp.example", "10.1.2.3"), egress: &egress{proxyFor: through(c), lookup: here(map[string]string{
+	d := Dialer{Guard: newGuard(t, "allowed.corp.example", "10.1.2.3"), Proxy: through(c), Lookup: here(map[string]string{
 		"inside.example.com": "10.0.0.1", "rebound.example.com": "169.254.169.254", "public.example.com": "93.184.216.34", "nearby.example.com": "10.1.2.3",
-	})}}
+	})}
 	for host, want := range map[string]bool{
 		"public.example.com": true, "unknown.example.com": true, "93.184.216.34": true, "allowed.corp.example": true, "nearby.example.com": true, "10.1.2.3": true,
 		"inside.example.com": false, "rebound.example.com": false, "10.0.0.1": false, "127.0.0.1": false, "localhost": false, "metadata": false,
@@ -161,14 +137,14 @@ func TestTheTroubleOfTheProxyOfTheNetworkIsExplained(t *testing.T) {
 		{gone, "git.example.com", "cannot be reached"},
 		{odd, "git.example.com", "cannot be reached"},
 	} {
-		d := dialer{egress: &egress{proxyFor: through(test.company), lookup: here(nil)}}
+		d := Dialer{Proxy: through(test.company), Lookup: here(nil)}
 		_, err := d.DialContext(t.Context(), "tcp", test.host+":443")
 		reason, hint := artifact.Explain(err)
 		if !errors.Is(err, artifact.ErrUnavailable) || !strings.Contains(reason, test.want) || strings.Contains(reason+hint+err.Error(), "secret") {
 			t.Errorf("%s: got %q, %q, %v", test.host, reason, hint, err)
 		}
 	}
-	d := dialer{egress: &egress{proxyFor: func(*url.URL) (*url.URL, error) { return nil, errors.New("secret") }}}
+	d := Dialer{Proxy: func(*url.URL) (*url.URL, error) { return nil, errors.New("secret") }}
 	if _, err := d.DialContext(t.Context(), "tcp", "git.example.com:443"); !errors.Is(err, artifact.ErrUnavailable) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a proxy that is no URL: %v", err)
 	}
@@ -192,7 +168,7 @@ func TestAProxyThatHangsIsGivenUpWithTheContext(t *testing.T) {
 		cancel(why)
 		conn.Read(make([]byte, 1<<10))
 	}()
-	d := dialer{egress: &egress{proxyFor: func(*url.URL) (*url.URL, error) { return &url.URL{Scheme: "http", Host: l.Addr().String()}, nil }, lookup: here(nil)}}
+	d := Dialer{Proxy: func(*url.URL) (*url.URL, error) { return &url.URL{Scheme: "http", Host: l.Addr().String()}, nil }, Lookup: here(nil)}
 	if _, err := d.DialContext(ctx, "tcp", "git.example.com:443"); !errors.Is(err, why) {
 		t.Errorf("got %v", err)
 	}
@@ -204,10 +180,40 @@ func TestNoProxyOnTheWayMeansAConnectionOfOnesOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	d := dialer{guard: newGuard(t, "127.0.0.1"), egress: &egress{proxyFor: func(*url.URL) (*url.URL, error) { return nil, nil }}}
+	d := Dialer{Guard: newGuard(t, "127.0.0.1"), Proxy: func(*url.URL) (*url.URL, error) { return nil, nil }}
 	conn, err := d.DialContext(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn.Close()
+}
+
+func TestTheProxyIsShownItsPasswordAndConnects(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := newCompany(t, l.Addr().String())
+	c.url.User = url.UserPassword("user", "secret")
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			conn.Read(make([]byte, 1))
+			io.WriteString(conn, "here")
+			conn.Close()
+		}
+	}()
+	conn, err := Dialer{Proxy: through(c), Lookup: here(nil)}.DialContext(t.Context(), "tcp", "git.example.com:443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "?")
+	if got, err := io.ReadAll(conn); string(got) != "here" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("user:secret"))
+	if !slices.Equal(c.auth, []string{want}) || !slices.Equal(c.asked(), []string{"git.example.com:443"}) {
+		t.Errorf("the proxy was shown %q and asked for %q", c.auth, c.asked())
+	}
 }

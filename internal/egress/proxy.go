@@ -1,4 +1,4 @@
-package direct
+package egress
 
 import (
 	"bufio"
@@ -15,23 +15,12 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 )
 
-// An egress leads out of a network whose machines reach nobody by themselves: an HTTP
-// proxy of the company, which is asked to CONNECT.
-type egress struct {
-	// proxyFor is the proxy on the way to a URL, or nil; the setting itself nil: none.
-	proxyFor func(*url.URL) (*url.URL, error)
-	// lookup finds the addresses of a host; nil: by the resolver of the system.
-	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-	dial   net.Dialer
-	tls    *tls.Config // for proxies of the scheme https
-}
-
 // proxy is the proxy on the way to host:port, or nil.
-func (e *egress) proxy(hostport string) (*url.URL, error) {
-	if e == nil || e.proxyFor == nil {
+func (d Dialer) proxy(hostport string) (*url.URL, error) {
+	if d.Proxy == nil {
 		return nil, nil
 	}
-	u, err := e.proxyFor(&url.URL{Scheme: "https", Host: strings.TrimSuffix(hostport, ":443")})
+	u, err := d.Proxy(&url.URL{Scheme: "https", Host: strings.TrimSuffix(hostport, ":443")})
 	if err != nil {
 		return nil, &artifact.Error{
 			Class: artifact.ErrUnavailable, Reason: "the HTTP proxy on the way to version control is not a URL", // the cause may cite a password
@@ -46,15 +35,15 @@ func (e *egress) proxy(hostport string) (*url.URL, error) {
 // Sources: RFC 6761, RFC 6762, RFC 8375, and what clouds call their metadata services.
 var localSuffixes = []string{".localhost", ".local", ".internal", ".intranet", ".lan", ".corp", ".home", ".home.arpa", ".localdomain"}
 
-// check refuses hosts that must not be asked for. It is the proxy that connects, so that
+// checkName refuses hosts that must not be asked for. It is the proxy that connects, so that
 // what it would find cannot be checked: an address is held to the Guard, and so are those
 // that a name has here. A name that has none here, since only the proxy knows names, is
 // taken for one of the internet unless it says otherwise itself.
-func (e *egress) check(ctx context.Context, g *Guard, host string, port uint16) error {
+func (d Dialer) checkName(ctx context.Context, host string, port uint16) error {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return g.check(host, netip.AddrPortFrom(addr, port))
+		return d.Guard.Check(host, netip.AddrPortFrom(addr, port))
 	}
-	if g.allows(host, netip.Addr{}, port, false) {
+	if d.Guard.allows(host, netip.Addr{}, port, false) {
 		return nil
 	}
 	name := "." + strings.TrimSuffix(strings.ToLower(host), ".")
@@ -68,8 +57,8 @@ func (e *egress) check(ctx context.Context, g *Guard, host string, port uint16) 
 			Hint: "the operator of this proxy can add the host to direct.allow_hosts",
 		}
 	}
-	for _, addr := range e.addresses(ctx, host) {
-		if err := g.check(host, netip.AddrPortFrom(addr, port)); err != nil {
+	for _, addr := range d.addresses(ctx, host) {
+		if err := d.Guard.Check(host, netip.AddrPortFrom(addr, port)); err != nil {
 			return err
 		}
 	}
@@ -81,10 +70,10 @@ func (e *egress) check(ctx context.Context, g *Guard, host string, port uint16) 
 const lookupTimeout = 2 * time.Second
 
 // addresses are those of a host, as far as they are known here.
-func (e *egress) addresses(ctx context.Context, host string) []netip.Addr {
+func (d Dialer) addresses(ctx context.Context, host string) []netip.Addr {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	lookup := e.lookup
+	lookup := d.Lookup
 	if lookup == nil {
 		lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -98,8 +87,8 @@ func (e *egress) addresses(ctx context.Context, host string) []netip.Addr {
 }
 
 // connect connects to host:port through a proxy.
-func (e *egress) connect(ctx context.Context, proxy *url.URL, hostport string) (net.Conn, error) {
-	conn, err := e.reach(ctx, proxy)
+func (d Dialer) connect(ctx context.Context, proxy *url.URL, hostport string) (net.Conn, error) {
+	conn, err := d.reach(ctx, proxy)
 	if err != nil {
 		return nil, &artifact.Error{
 			Class: artifact.ErrUnavailable, Err: err, RetryAfter: 10 * time.Second,
@@ -108,7 +97,7 @@ func (e *egress) connect(ctx context.Context, proxy *url.URL, hostport string) (
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(connectTimeout))
+	conn.SetDeadline(time.Now().Add(ConnectTimeout))
 	err = askWay(conn, proxy, hostport)
 	if !stop() {
 		err = context.Cause(ctx)
@@ -121,7 +110,7 @@ func (e *egress) connect(ctx context.Context, proxy *url.URL, hostport string) (
 }
 
 // reach connects to the proxy itself.
-func (e *egress) reach(ctx context.Context, proxy *url.URL) (net.Conn, error) {
+func (d Dialer) reach(ctx context.Context, proxy *url.URL) (net.Conn, error) {
 	port := proxy.Port()
 	switch {
 	case proxy.Scheme != "http" && proxy.Scheme != "https":
@@ -131,15 +120,14 @@ func (e *egress) reach(ctx context.Context, proxy *url.URL) (net.Conn, error) {
 	case port == "":
 		port = "80"
 	}
-	dialer := e.dial
-	dialer.Timeout = connectTimeout
+	dialer := net.Dialer{Timeout: ConnectTimeout}
 	address := net.JoinHostPort(proxy.Hostname(), port)
 	if proxy.Scheme == "http" {
 		return dialer.DialContext(ctx, "tcp", address)
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
-	return (&tls.Dialer{NetDialer: &dialer, Config: e.tls}).DialContext(ctx, "tcp", address)
+	return (&tls.Dialer{NetDialer: &dialer, Config: d.TLS}).DialContext(ctx, "tcp", address)
 }
 
 // askWay asks a proxy for the way to host:port.

@@ -1,0 +1,4 @@
+package modcache
+
+// TryLockFile is for tests that hold a lock.
+var TryLockFile = tryLockFile

@@ -1,0 +1,202 @@
+package modcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+)
+
+// Needs are the versions that projects need.
+type Needs struct {
+	Files []string // that say so
+
+	whole      map[module.Version]bool
+	mods       map[module.Version]bool // of which the go.mod is enough
+	toolchains map[string]bool         // as in go1.26.0
+}
+
+// ErrNoProject: no go.mod or go.work says what is needed.
+var ErrNoProject = errors.New("no Go project")
+
+// ReadNeeds reads what the projects in and below some folders need: of every go.mod,
+// go.sum, go.work and go.work.sum, and of the project that a folder is part of. A version
+// is needed as a whole if one of these files has its hash or requires it. Whatever cannot
+// be read is an error, since the versions that it names would be lost.
+func ReadNeeds(ctx context.Context, dirs ...string) (*Needs, error) {
+	n := &Needs{whole: map[module.Version]bool{}, mods: map[module.Version]bool{}, toolchains: map[string]bool{}}
+	for _, dir := range dirs {
+		dir, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, err
+		}
+		before := len(n.Files)
+		if err := n.readBelow(ctx, dir); err != nil {
+			return nil, err
+		}
+		if err := n.readAbove(ctx, dir); err != nil {
+			return nil, err
+		}
+		if len(n.Files) == before {
+			return nil, fmt.Errorf("%s: %w in, above or below it: there is no go.mod and no go.work", dir, ErrNoProject)
+		}
+	}
+	return n, nil
+}
+
+// readBelow reads all files in and below a folder.
+func (n *Needs) readBelow(ctx context.Context, dir string) error {
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case d.IsDir():
+			return nil
+		}
+		return n.read(ctx, name)
+	})
+}
+
+// readAbove reads the files of the module and the workspace that a folder is in.
+func (n *Needs) readAbove(ctx context.Context, dir string) error {
+	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
+		for _, base := range []string{"go.mod", "go.sum", "go.work", "go.work.sum"} {
+			name := filepath.Join(parent, base)
+			if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+				continue
+			}
+			if err := n.read(ctx, name); err != nil {
+				return err
+			}
+		}
+		if parent == filepath.Dir(parent) {
+			return nil
+		}
+	}
+}
+
+func (n *Needs) read(ctx context.Context, name string) error {
+	var add func(name string, data []byte) error
+	switch filepath.Base(name) {
+	case "go.mod":
+		add = n.addMod
+	case "go.sum", "go.work.sum":
+		add = n.addSum
+	case "go.work":
+		add = func(name string, data []byte) error { return n.addWork(ctx, name, data) }
+	default:
+		return nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := add(name, data); err != nil {
+		if strings.Contains(filepath.ToSlash(name), "/testdata/") {
+			return nil // there the go command does not look either
+		}
+		return fmt.Errorf("what this project needs cannot be known: %w", err)
+	}
+	n.Files = append(n.Files, name)
+	return nil
+}
+
+func (n *Needs) addMod(name string, data []byte) error {
+	asWritten := func(_, version string) (string, error) { return version, nil }
+	f, err := modfile.Parse(name, data, asWritten)
+	if err != nil {
+		return err
+	}
+	for _, r := range f.Require {
+		n.whole[r.Mod] = true
+	}
+	for _, r := range f.Replace {
+		n.whole[r.New] = true
+	}
+	n.addGo(f.Go, f.Toolchain)
+	return nil
+}
+
+// addSum adds the versions of a go.sum. Lines that are none, such as the marks of an
+// unfinished merge, are passed over: what is on either side of them counts.
+func (n *Needs) addSum(_ string, data []byte) error {
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			continue
+		}
+		version, isMod := strings.CutSuffix(fields[1], "/go.mod")
+		m := module.Version{Path: fields[0], Version: version}
+		if isMod {
+			n.mods[m] = true
+		} else {
+			n.whole[m] = true
+		}
+	}
+	return nil
+}
+
+// addWork adds the modules of a workspace, wherever they are.
+func (n *Needs) addWork(ctx context.Context, name string, data []byte) error {
+	f, err := modfile.ParseWork(name, data, nil)
+	if err != nil {
+		return err
+	}
+	for _, r := range f.Replace {
+		n.whole[r.New] = true
+	}
+	n.addGo(f.Go, f.Toolchain)
+	for _, use := range f.Use {
+		dir := filepath.FromSlash(use.Path)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(filepath.Dir(name), dir)
+		}
+		for _, base := range []string{"go.mod", "go.sum"} {
+			err := n.read(ctx, filepath.Join(dir, base))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// addGo adds the toolchains that a file may have the go command switch to.
+func (n *Needs) addGo(g *modfile.Go, t *modfile.Toolchain) {
+	if g != nil {
+		n.toolchains["go"+g.Version] = true
+	}
+	if t != nil {
+		n.toolchains[t.Name] = true
+	}
+}
+
+// goVersions are the toolchains that are needed.
+func (n *Needs) goVersions() []string {
+	if n == nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(n.toolchains))
+}
+
+// isToolchain reports whether a version of the toolchain module is that of one of some
+// toolchains: v0.0.1-go1.26.0.linux-amd64 is that of go1.26.0.
+func isToolchain(version string, names []string) bool {
+	name := strings.TrimPrefix(version, "v0.0.1-")
+	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
+		name = name[:dot] // without platform
+	}
+	return slices.Contains(names, name)
+}

@@ -1,0 +1,183 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/gocmd"
+)
+
+// askGo has the go command judge what it would change, and whether it can build without
+// changing anything. It stops at the first wrong line of go.sum: then it is not asked.
+func (r *run) askGo(ctx context.Context) error {
+	if !r.readable() || r.has(MergeConflict, GosumMalformed, GosumConflict, GosumDatabase, GosumCache) {
+		f := found(NotChecked, r.main(), 1, "what go mod tidy and go mod vendor would change: they fail while there are the errors above")
+		f.Severity, f.Hint = Note, "mend the errors, then run this again"
+		r.add(f)
+		return nil
+	}
+	for _, m := range r.members {
+		r.Progress("go mod tidy -diff in " + m.dir)
+		r.askTidy(ctx, m)
+		r.Progress("go list -mod=readonly in " + m.dir)
+		r.askList(ctx, m)
+	}
+	if err := r.checkVendor(ctx); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// command is the go command in a folder. It does not look at flags that would have it
+// change or pass over something, and offline it asks nobody.
+func (r *run) command(dir string, env ...string) gocmd.Command {
+	var flags []string
+	for flag := range strings.FieldsSeq(r.Env.Value("GOFLAGS")) {
+		if name, _, _ := strings.Cut(strings.TrimLeft(flag, "-"), "="); name != "mod" && name != "modfile" {
+			flags = append(flags, flag)
+		}
+	}
+	env = append(env, "GOFLAGS="+strings.Join(flags, " "))
+	if r.Modules == nil {
+		env = append(env, "GOPROXY=off", "GOSUMDB=off", "GOTOOLCHAIN=local")
+	}
+	return gocmd.Command{Dir: dir, Env: env}
+}
+
+// notAsked notes that the go command could not do something.
+func (r *run) notAsked(file, what string, err error) {
+	text := err.Error()
+	if e, ok := errors.AsType[*gocmd.Error](err); ok {
+		text = strings.TrimSpace(e.Stderr)
+	}
+	f := found(NotChecked, file, 1, "%s: %s", what, artifact.Clean(text, 400))
+	if r.Modules == nil {
+		f.Severity, f.Hint = Warning, "run it without --offline, or after go mod download"
+	}
+	r.add(f)
+}
+
+// askTidy reports what go mod tidy would change.
+func (r *run) askTidy(ctx context.Context, m *member) {
+	out, err := r.command(m.dir).Run(ctx, "mod", "tidy", "-diff")
+	if err != nil && !bytes.HasPrefix(out, []byte("diff ")) {
+		r.notAsked(m.name, "whether go mod tidy would change something", err)
+		return
+	}
+	for _, c := range parseDiff(out) {
+		text := strings.TrimSpace(c.text)
+		if text == "" || text == ")" || text == "require (" {
+			continue
+		}
+		r.add(r.untidy(m, c, text))
+	}
+}
+
+// untidy is the finding for one changed line.
+func (r *run) untidy(m *member, c change, text string) Finding {
+	verb := "remove"
+	if c.added {
+		verb = "add"
+	}
+	if c.file != "go.sum" {
+		return found(GomodUntidy, m.name, c.at, "go mod tidy would %s: %s", verb, text)
+	}
+	rule := GosumUnused
+	if c.added {
+		rule = GosumMissing
+	}
+	f := found(rule, m.sums.name, c.at, "go mod tidy would %s: %s", verb, text)
+	if l, problem := parseLine(strings.Fields(text)); problem == "" {
+		f.Module, f.Version = l.mod.Path, l.mod.Version
+	}
+	return f
+}
+
+// lockMessages are pieces of what the go command says when go.mod or go.sum would have
+// to be changed. Everything else that it complains about is no matter of these.
+//
+// Sources: cmd/go/internal/modload, import.go and init.go; cmd/go/internal/modfetch.
+var lockMessages = []string{
+	"missing go.sum entry", "updates to go.mod needed", "updates to go.sum needed", "no required module provides package",
+	"cannot find module providing package", "is replaced but not required", "go.mod file indicates", "requires go >=", "ambiguous import",
+}
+
+func isLockMessage(text string) bool {
+	return slices.ContainsFunc(lockMessages, func(piece string) bool { return strings.Contains(text, piece) })
+}
+
+// askList reports what would keep a build from working that may change nothing.
+func (r *run) askList(ctx context.Context, m *member) {
+	out, err := r.command(m.dir).Run(ctx, "list", "-mod=readonly", "-e", "-deps", "-test", "-json=ImportPath,Error", "./...")
+	if e, ok := errors.AsType[*gocmd.Error](err); ok && isLockMessage(e.Stderr) {
+		r.add(found(Readonly, m.name, 1, "%s", artifact.Clean(strings.TrimPrefix(e.Stderr, "go: "), 400)))
+		return
+	}
+	if err != nil {
+		r.notAsked(m.name, "whether a build with -mod=readonly works", err)
+		return
+	}
+	if err := r.readList(m, out); err != nil {
+		r.notAsked(m.name, "whether a build with -mod=readonly works", err)
+	}
+}
+
+// listed is a package as go list -json prints it.
+type listed struct {
+	Error *struct{ Pos, Err string }
+}
+
+// readList reports errors of packages that are about go.mod and go.sum.
+func (r *run) readList(m *member, out []byte) error {
+	seen := map[string]bool{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("go list: %w", err)
+		}
+		if p.Error == nil || seen[p.Error.Err] {
+			continue
+		}
+		seen[p.Error.Err] = true
+		if isLockMessage(p.Error.Err) {
+			file, at := r.place(m, p.Error.Pos)
+			r.add(found(Readonly, file, at, "%s", artifact.Clean(p.Error.Err, 400)))
+		}
+	}
+}
+
+// place reads a position, as in "sub/x.go:4:2", which is relative to the member.
+func (r *run) place(m *member, pos string) (file string, at int) {
+	match := position.FindStringSubmatch(pos)
+	if match == nil {
+		return m.name, 1
+	}
+	file = match[1]
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(m.dir, file)
+	}
+	if !isIn(file, r.root) {
+		return m.name, 1
+	}
+	at, _ = strconv.Atoi(match[2]) // digits
+	return r.rel(file), at
+}
+
+var position = regexp.MustCompile(`^(.+?):(\d{1,9})(?::\d+)?$`)

@@ -1,0 +1,106 @@
+// Package verify finds out whether a Go project is locked: whether everybody who builds
+// it gets the same bytes of every module, and whether these are the bytes that the rest
+// of the world has.
+//
+// It reads go.mod, go.sum, go.work, go.work.sum and vendor, and compares each line of
+// the sums with the checksum database, with the module cache and, where asked for or
+// where nothing else can be compared, with the bytes that proxies or version control
+// bring. What go.mod and go.sum should say is not judged here but by the go command.
+//
+// It promises that the project is never changed, that no checksum database hears of a
+// module that the settings of the go command keep from it, and that whatever could not be
+// compared is reported: a [Report] without findings means that all of it was done.
+//
+// Sources: the Go Modules Reference, "go.sum files", "Workspaces" and "Vendoring";
+// cmd/go/internal/modfetch/fetch.go, readGoSum; cmd/go/internal/modload/vendor.go.
+package verify
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/goweir/weir/internal/client/modcache"
+	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/goenv"
+)
+
+// Options are what Run works with.
+type Options struct {
+	Dir     string             // of the project, or below it
+	Env     *goenv.Env         // the settings of the go command
+	Modules *modsource.Modules // nil: nothing is asked of the network
+	Cache   *modcache.Cache    // nil: there is none
+
+	Bytes    bool // compare with what proxies serve now, too
+	SumsOnly bool // only compare lines, and leave the go command and vendor alone
+
+	Progress func(what string) // hears what is going on; nil: nobody
+}
+
+// A Report is what was found.
+type Report struct {
+	Dir      string    `json:"dir"`                // names of files are relative to it
+	Files    []string  `json:"files"`              // that were read
+	Lines    int       `json:"lines"`              // of go.sum and go.work.sum
+	Database string    `json:"database,omitempty"` // the checksum database
+	Proven   int       `json:"proven"`             // lines that equal the checksum database
+	Cached   int       `json:"cached"`             // lines that equal the module cache
+	Fetched  int       `json:"fetched"`            // lines that equal what was fetched
+	Findings []Finding `json:"findings"`           // the worst first
+}
+
+// Worst is the severity of the worst finding; none where there is none.
+func (r *Report) Worst() Severity {
+	if len(r.Findings) == 0 {
+		return None
+	}
+	return r.Findings[0].Severity
+}
+
+// A run is one look at a project.
+type run struct {
+	Options
+	*project
+	report *Report
+	lines  []line
+}
+
+// Run looks at the project that a folder is in. The error is ErrNoProject, one of the
+// disk, or the cause of the end of ctx; everything else is a finding.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	p, err := open(o.Dir, o.Env.Value("GOWORK"))
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Options: o, project: p, report: &Report{Dir: p.root, Files: p.names(), Findings: []Finding{}}}
+	r.add(p.findings...)
+	r.checkSyntax()
+	r.checkSettings()
+	if err := r.compareLines(ctx); err != nil {
+		return nil, err
+	}
+	if !o.SumsOnly {
+		r.checkReplacements()
+		if err := r.askGo(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.checkCache(ctx); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(r.report.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule))
+	})
+	return r.report, nil
+}
+
+func (r *run) add(findings ...Finding) { r.report.Findings = append(r.report.Findings, findings...) }
+
+// has reports whether there is a finding of one of these rules.
+func (r *run) has(rules ...string) bool {
+	return slices.ContainsFunc(r.report.Findings, func(f Finding) bool { return slices.Contains(rules, f.Rule) })
+}
