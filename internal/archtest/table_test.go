@@ -77,7 +77,7 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modsource", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
+		"internal/admin", "internal/artifact", "internal/auth", "internal/client/doctor", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modsource", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
 	}},
 
 	// What a developer runs, without a server.
@@ -96,6 +96,11 @@ var house = map[string]room{
 		"internal/artifact", "internal/client/goauth", "internal/client/modsource", "internal/goenv", "internal/source", xmod,
 	}},
 	"internal/client/mirrors/report": {imports: []string{"internal/client/mirrors"}},
+
+	"internal/client/doctor/visit": {imports: []string{"internal/artifact"}},
+	"internal/client/doctor": {
+		imports: []string{"internal/artifact", "internal/client/doctor/visit", "internal/client/goauth", "internal/client/gocmd", "internal/command", "internal/goenv", "internal/netrc", "internal/source", "internal/sumdb", xmod},
+	},
 
 	// Tests only.
 	"internal/archtest":          {testOnly: true},

@@ -76,6 +76,7 @@ func command() *cobra.Command {
 		benchCommand(),
 		verifyCommand(),
 		cleanCommand(),
+		doctorCommand(),
 	)
 	root.AddCommand(versionCommand())
 	return root
