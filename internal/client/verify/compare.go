@@ -1,10 +1,12 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -159,6 +161,7 @@ func (c *comparison) askDatabase(ctx context.Context, m module.Version, lines []
 			continue
 		}
 		c.contradicted[l] = want
+		want = cmp.Or(want, "nothing of it")
 		c.add(l.found(GosumDatabase, "%s %s: go.sum has %s, %s has %s", m, l.what(), l.hash, c.report.Database, want))
 	}
 }
@@ -309,10 +312,18 @@ func (c *comparison) hashOf(ctx context.Context, l line) (string, error) {
 // reason is an error as people should read it.
 func reason(err error) string {
 	if e, ok := errors.AsType[*artifact.Error](err); ok {
-		return artifact.Clean(e.Reason, 300)
+		return shown(e.Reason)
 	}
-	return artifact.Clean(err.Error(), 300)
+	return shown(err.Error())
 }
+
+// shown is a text of somebody else as it may be shown: one line, not too long, and
+// without the secrets that URLs may have before the host.
+func shown(text string) string {
+	return artifact.Clean(userinfo.ReplaceAllString(text, "://"), 400)
+}
+
+var userinfo = regexp.MustCompile(`://[^/\s@]+@`)
 
 // reportGaps says what could not be compared.
 func (c *comparison) reportGaps() {

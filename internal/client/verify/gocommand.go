@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/gocmd"
 )
 
@@ -57,22 +57,43 @@ func (r *run) command(dir string, env ...string) gocmd.Command {
 	return gocmd.Command{Dir: dir, Env: env}
 }
 
+// goTimeout bounds one run of the go command, which may have to download all modules.
+const goTimeout = 15 * time.Minute
+
+// goRun runs the go command.
+func (r *run) goRun(ctx context.Context, c gocmd.Command, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, goTimeout, fmt.Errorf("go %s took longer than %v: %w", args[0], goTimeout, context.DeadlineExceeded))
+	defer cancel()
+	return c.Run(ctx, args...)
+}
+
 // notAsked notes that the go command could not do something.
 func (r *run) notAsked(file, what string, err error) {
 	text := err.Error()
 	if e, ok := errors.AsType[*gocmd.Error](err); ok {
-		text = strings.TrimSpace(e.Stderr)
+		text = complaints(e.Stderr)
 	}
-	f := found(NotChecked, file, 1, "%s: %s", what, artifact.Clean(text, 400))
+	f := found(NotChecked, file, 1, "%s: %s", what, shown(text))
 	if r.Modules == nil {
 		f.Severity, f.Hint = Warning, "run it without --offline, or after go mod download"
 	}
 	r.add(f)
 }
 
+// complaints is what the go command says but for what it does in the meantime.
+func complaints(stderr string) string {
+	var all []string
+	for text := range strings.Lines(stderr) {
+		if !strings.HasPrefix(text, "go: downloading ") {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, "")
+}
+
 // askTidy reports what go mod tidy would change.
 func (r *run) askTidy(ctx context.Context, m *member) {
-	out, err := r.command(m.dir).Run(ctx, "mod", "tidy", "-diff")
+	out, err := r.goRun(ctx, r.command(m.dir), "mod", "tidy", "-diff")
 	if err != nil && !bytes.HasPrefix(out, []byte("diff ")) {
 		r.notAsked(m.name, "whether go mod tidy would change something", err)
 		return
@@ -112,7 +133,7 @@ func (r *run) untidy(m *member, c change, text string) Finding {
 // Sources: cmd/go/internal/modload, import.go and init.go; cmd/go/internal/modfetch.
 var lockMessages = []string{
 	"missing go.sum entry", "updates to go.mod needed", "updates to go.sum needed", "no required module provides package",
-	"cannot find module providing package", "is replaced but not required", "go.mod file indicates", "requires go >=", "ambiguous import",
+	"cannot find module providing package", "but does not contain package", "is replaced but not required", "go.mod file indicates", "requires go >=", "ambiguous import",
 }
 
 func isLockMessage(text string) bool {
@@ -121,9 +142,9 @@ func isLockMessage(text string) bool {
 
 // askList reports what would keep a build from working that may change nothing.
 func (r *run) askList(ctx context.Context, m *member) {
-	out, err := r.command(m.dir).Run(ctx, "list", "-mod=readonly", "-e", "-deps", "-test", "-json=ImportPath,Error", "./...")
+	out, err := r.goRun(ctx, r.command(m.dir), "list", "-mod=readonly", "-e", "-deps", "-test", "-json=Dir,Error", "./...")
 	if e, ok := errors.AsType[*gocmd.Error](err); ok && isLockMessage(e.Stderr) {
-		r.add(found(Readonly, m.name, 1, "%s", artifact.Clean(strings.TrimPrefix(e.Stderr, "go: "), 400)))
+		r.add(found(Readonly, m.name, 1, "%s", shown(strings.TrimPrefix(complaints(e.Stderr), "go: "))))
 		return
 	}
 	if err != nil {
@@ -137,17 +158,19 @@ func (r *run) askList(ctx context.Context, m *member) {
 
 // listed is a package as go list -json prints it.
 type listed struct {
+	Dir   string // empty: it was not found
 	Error *struct{ Pos, Err string }
 }
 
-// readList reports errors of packages that are about go.mod and go.sum.
-func (r *run) readList(m *member, out []byte) error {
+// readList reports errors of packages that are about go.mod and go.sum. The error is the
+// first reason why a package could not be had that is no matter of these.
+func (r *run) readList(m *member, out []byte) (cause error) {
 	seen := map[string]bool{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
 		err := dec.Decode(&p)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return cause
 		}
 		if err != nil {
 			return fmt.Errorf("go list: %w", err)
@@ -156,9 +179,12 @@ func (r *run) readList(m *member, out []byte) error {
 			continue
 		}
 		seen[p.Error.Err] = true
-		if isLockMessage(p.Error.Err) {
+		switch {
+		case isLockMessage(p.Error.Err):
 			file, at := r.place(m, p.Error.Pos)
-			r.add(found(Readonly, file, at, "%s", artifact.Clean(p.Error.Err, 400)))
+			r.add(found(Readonly, file, at, "%s", shown(p.Error.Err)))
+		case p.Dir == "" && cause == nil:
+			cause = errors.New(p.Error.Err)
 		}
 	}
 }

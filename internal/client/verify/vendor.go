@@ -26,7 +26,7 @@ func (r *run) checkVendor(ctx context.Context) error {
 		return nil
 	}
 	r.Progress("go list -mod=vendor")
-	_, err := r.command(r.root).Run(ctx, "list", "-mod=vendor", "-e", "-f", "{{with false}}{{end}}", "./...")
+	_, err := r.goRun(ctx, r.command(r.root), "list", "-mod=vendor", "-e", "-f", "{{with false}}{{end}}", "./...")
 	if e, ok := errors.AsType[*gocmd.Error](err); ok && strings.Contains(e.Stderr, "inconsistent vendoring") {
 		return r.outOfStep(e.Stderr)
 	}
@@ -84,7 +84,7 @@ func (r *run) compareVendored(ctx context.Context) error {
 	} else {
 		err = r.vendorModule(ctx, tmp, want)
 	}
-	if _, ok := errors.AsType[*gocmd.Error](err); ok {
+	if _, ok := errors.AsType[*gocmd.Error](err); ok || errors.Is(err, context.DeadlineExceeded) {
 		r.notAsked("vendor/modules.txt", "whether the vendored files are those of the modules", err)
 		return nil
 	}
@@ -104,7 +104,7 @@ func (r *run) vendorModule(ctx context.Context, tmp, want string) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.command(m.dir).Run(ctx, "mod", "vendor", "-modfile="+filepath.Join(tmp, "go.mod"), "-o", want)
+	_, err = r.goRun(ctx, r.command(m.dir), "mod", "vendor", "-modfile="+filepath.Join(tmp, "go.mod"), "-o", want)
 	return err
 }
 
@@ -138,7 +138,7 @@ func (r *run) vendorWorkspace(ctx context.Context, tmp, want string) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.command(r.root, "GOWORK="+name).Run(ctx, "work", "vendor", "-o", want)
+	_, err = r.goRun(ctx, r.command(r.root, "GOWORK="+name), "work", "vendor", "-o", want)
 	return err
 }
 
