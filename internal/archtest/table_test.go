@@ -77,14 +77,18 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/client/doctor", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modsource", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
+		"internal/admin", "internal/artifact", "internal/auth", "internal/client/doctor", "internal/client/envswitch", "internal/client/govars", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modsource", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
 	}},
 
 	// What a developer runs, without a server.
-	"internal/client/login":  {},
-	"internal/client/term":   {imports: []string{xterm, xtext}},
-	"internal/client/gocmd":  {imports: []string{"internal/command"}},
-	"internal/client/goauth": {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},
+	"internal/client/login":     {},
+	"internal/client/govars":    {imports: []string{"internal/source", "internal/sumdb"}},
+	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", yaml}},
+	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/goenv"}},
+	"internal/client/render":    {imports: []string{"internal/client/govars", "internal/client/profile"}, tests: []string{yaml}},
+	"internal/client/term":      {imports: []string{xterm, xtext}},
+	"internal/client/gocmd":     {imports: []string{"internal/command"}},
+	"internal/client/goauth":    {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},
 	"internal/client/modsource": {imports: []string{
 		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
 	}},

@@ -77,6 +77,7 @@ func command() *cobra.Command {
 		verifyCommand(),
 		cleanCommand(),
 		doctorCommand(),
+		envCommand(),
 	)
 	root.AddCommand(versionCommand())
 	return root
