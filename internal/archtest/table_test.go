@@ -85,7 +85,7 @@ var house = map[string]room{
 	"internal/client/govars":    {imports: []string{"internal/source", "internal/sumdb"}},
 	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", yaml}},
 	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/goenv"}},
-	"internal/client/render":    {imports: []string{"internal/client/govars", "internal/client/profile"}, tests: []string{yaml}},
+	"internal/client/render":    {imports: []string{"internal/client/govars", "internal/client/profile", yaml}}, // yaml in tests only
 	"internal/client/term":      {imports: []string{xterm, xtext}},
 	"internal/client/gocmd":     {imports: []string{"internal/command"}},
 	"internal/client/goauth":    {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},

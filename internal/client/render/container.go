@@ -7,19 +7,21 @@ import (
 )
 
 func docker(in Input) (string, error) {
-	secret := "    --mount=type=secret,id=netrc,target=" + netrc + " \\\n"
-	modules := "    --mount=type=cache,target=" + modCache + " \\\n"
+	const secret = "    --mount=type=secret,id=netrc \\\n"
+	const modules = "    --mount=type=cache,target=" + modCache + " \\\n"
 	return "# syntax=docker/dockerfile:1\n" +
 		in.notes("# ") +
 		"# docker build --secret id=netrc,src=$HOME/.netrc .\n" +
 		"FROM " + image + " AS build\n" +
 		lines(in.elsewhere(), func(s profile.Setting) string { return "ENV " + s.Name + "=" + quoteDocker(s.Value) }) +
+		"ENV GOCACHE=" + buildCache + "\n" +
+		"RUN " + linkNetrc + "\n" +
 		"WORKDIR /src\n" +
 		"COPY go.mod go.sum* ./\n" +
 		"RUN --mount=type=cache,target=" + modCache + " \\\n" + secret +
 		"    go mod download\n" +
 		"COPY . .\n" +
-		"RUN --mount=type=cache,target=" + cache + " \\\n" + modules + secret +
+		"RUN --mount=type=cache,target=" + buildCache + " \\\n" + modules + secret +
 		"    CGO_ENABLED=0 go build -o /out/ ./...\n" +
 		"\n" +
 		"# Nothing of the stage above is in the image: no settings, no caches, no secrets.\n" +
@@ -33,15 +35,15 @@ func compose(in Input) (string, error) {
 		"  build:\n" +
 		"    image: " + image + "\n" +
 		"    working_dir: /src\n" +
-		"    command: [go, build, ./...]\n" +
-		section("    environment:\n", in.elsewhere(), func(s profile.Setting) string { return "      " + s.Name + ": " + quoteCompose(s.Value) }) +
+		"    command: [sh, -c, \"" + linkNetrc + " && go build ./...\"]\n" +
+		"    environment:\n" +
+		"      GOCACHE: " + buildCache + "\n" +
+		lines(in.elsewhere(), func(s profile.Setting) string { return "      " + s.Name + ": " + quoteCompose(s.Value) }) +
 		"    volumes:\n" +
 		"      - .:/src\n" +
 		"      - go-modules:" + modCache + "\n" +
-		"      - go-build:" + cache + "\n" +
-		"    secrets:\n" +
-		"      - source: netrc\n" +
-		"        target: " + netrc + "\n" +
+		"      - go-build:" + buildCache + "\n" +
+		"    secrets: [netrc]\n" +
 		"volumes:\n" +
 		"  go-modules: {}\n" +
 		"  go-build: {}\n" +
@@ -50,7 +52,6 @@ func compose(in Input) (string, error) {
 		"    file: ${NETRC:-${HOME}/.netrc}\n", nil
 }
 
-// kubernetes mounts the netrc file where git looks for it, too.
 func kubernetes(in Input) (string, error) {
 	name := "go-env-" + dnsName(in.name())
 	return in.notes("# ") +
@@ -59,7 +60,9 @@ func kubernetes(in Input) (string, error) {
 		"kind: ConfigMap\n" +
 		"metadata:\n" +
 		"  name: " + name + "\n" +
-		section("data:\n", in.elsewhere(), func(s profile.Setting) string { return "  " + s.Name + ": " + quoteJSON(s.Value) }) +
+		"data:\n" +
+		"  GOCACHE: " + buildCache + "\n" +
+		lines(in.elsewhere(), func(s profile.Setting) string { return "  " + s.Name + ": " + quoteJSON(s.Value) }) +
 		"---\n" +
 		"apiVersion: batch/v1\n" +
 		"kind: Job\n" +
@@ -73,14 +76,14 @@ func kubernetes(in Input) (string, error) {
 		"        - name: build\n" +
 		"          image: " + image + "\n" +
 		"          workingDir: /src\n" +
-		"          command: [go, build, ./...]\n" +
+		"          command: [sh, -c, \"" + linkNetrc + " && go build ./...\"]\n" +
 		"          envFrom:\n" +
 		"            - configMapRef:\n" +
 		"                name: " + name + "\n" +
 		"          volumeMounts:\n" +
 		"            - {name: src, mountPath: /src}\n" +
 		"            - {name: cache, mountPath: " + modCache + ", subPath: mod}\n" +
-		"            - {name: cache, mountPath: " + cache + ", subPath: build}\n" +
+		"            - {name: cache, mountPath: " + buildCache + ", subPath: build}\n" +
 		"            - {name: netrc, mountPath: " + netrc + ", subPath: netrc, readOnly: true}\n" +
 		"      volumes:\n" +
 		"        - name: src # put your sources here\n" +

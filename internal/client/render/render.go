@@ -71,13 +71,17 @@ func unknown(target string) error {
 	return fmt.Errorf("nothing can be rendered for %q; there are %s", target, strings.Join(names, ", "))
 }
 
-// The image that snippets build with, and where it keeps what is worth keeping.
+// The image that snippets build with, and where things are in it.
 const (
-	image    = "golang:1.26"
-	modCache = "/go/pkg/mod"
-	cache    = "/root/.cache/go-build"
-	netrc    = "/root/.netrc"
+	image      = "golang:1.26"
+	modCache   = "/go/pkg/mod"
+	buildCache = "/go/cache"
+	netrc      = "/run/secrets/netrc" // where Docker puts a secret of that name
 )
+
+// linkNetrc puts the secret where the go command and git look for it. Where there is no
+// secret, the link leads nowhere, and they go on without.
+const linkNetrc = "ln -sf " + netrc + " ~/.netrc"
 
 // title says in one line what the snippet is of.
 func (in Input) title() string {

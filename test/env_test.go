@@ -1,0 +1,271 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goweir/weir/internal/client/profile"
+	"github.com/goweir/weir/internal/client/render"
+)
+
+// awkwardValues mean something to one shell or another.
+var awkwardValues = []string{
+	"https://a.test|https://b.test,direct", `it's "quoted" and 'quoted'`, `$HOME ${HOME} $$ $(id) $1 $`,
+	"`id` !! #x ; & | > < * ? [a] {b} ~ %PATH% ^", `back\slash \\ \n \' \" \$ \`, `-ldflags=-X 'main.v=a b'`,
+	" blanks around ", "中文 ‘typographic’ quotes \U0001F600", "-n", "--", "(a)", "~/x", "a\\'b", `'\''`,
+}
+
+// A shell reads back what was written for it, whatever the value is.
+func TestShellsReadBackTheValuesOfAProfile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ target, shell, print string }{
+		{"shell", "sh", `printf '%s\0' "$GOFLAGS"`},
+		{"shell", "bash", `printf '%s\0' "$GOFLAGS"`},
+		{"direnv", "bash", `printf '%s\0' "$GOFLAGS"`},
+		{"fish", "fish", `printf '%s\0' "$GOFLAGS"`},
+	} {
+		t.Run(c.target+" in "+c.shell, func(t *testing.T) {
+			t.Parallel()
+			var script strings.Builder
+			for _, value := range awkwardValues {
+				text, err := render.Render(c.target, render.Input{Profile: profile.Profile{Name: "test", Settings: []profile.Setting{{Name: "GOFLAGS", Value: value}}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				script.WriteString(text + c.print + "\n")
+			}
+			cmd := exec.CommandContext(t.Context(), c.shell)
+			cmd.Stdin, cmd.Env, cmd.Dir = strings.NewReader(script.String()), []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, t.TempDir()
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+			for i, value := range awkwardValues {
+				if i >= len(got) || got[i] != value {
+					t.Errorf("%q was not read back; got %q", value, got)
+				}
+			}
+		})
+	}
+}
+
+// desk is a machine with settings of its own, on which nothing is set.
+func desk(t *testing.T) *machine {
+	t.Helper()
+	m := newMachine(t, "", "off", "module example.com/project\n")
+	m.env = slices.DeleteFunc(m.env, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains([]string{"GOENV", "GOPROXY", "GOSUMDB", "GOFLAGS", "GOTOOLCHAIN", "GOVCS"}, name)
+	})
+	return m
+}
+
+// goEnv is what go env says there, after a script of sh.
+func (m *machine) goEnv(t *testing.T, shell, script string) map[string]string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), shell, "-c", script+"\ngo env -json GOPROXY GOPRIVATE GONOPROXY GONOSUMDB GOSUMDB GOINSECURE GOVCS GOAUTH GOFLAGS")
+	cmd.Env, cmd.Dir = m.env, m.project
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var values map[string]string
+	if err := json.Unmarshal(out, &values); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return values
+}
+
+// Every profile comes out of go env as it went in, by weir env use and by the lines for
+// every shell, and what is left when it is taken away again is what was there before.
+func TestProfilesMakeARoundTripThroughGoEnv(t *testing.T) {
+	t.Parallel()
+	m := desk(t)
+	everything := strings.Join([]string{
+		"GOPROXY: 'https://goproxy.corp.test|file:///srv/modules,direct'", "GOPRIVATE: '*.corp.test,git.test/[a-c]?'", "GONOPROXY: 'none'", "GONOSUMDB: 'a.test'",
+		"GOSUMDB: 'sum.golang.org https://sum.test'", "GOINSECURE: 'old.corp.test'", "GOVCS: 'github.com:git,*:off'", "GOAUTH: 'netrc;weir auth'",
+		`GOFLAGS: '"-ldflags=-X main.v=$HOME\it''s" -v'`,
+	}, "\n")
+	m.write(t, "all.yaml", everything)
+	m.write(t, "nothing.yaml", "GOPROXY:\nGOPRIVATE:\nGOSUMDB:\n")
+	before := m.goEnv(t, "sh", "")
+	for _, name := range []string{"china", "ci", "home", "offline", "./all.yaml", "./nothing.yaml"} {
+		want := m.expected(t, name, before)
+		if out, err := m.weir(t, "", "env", "use", name); err != nil {
+			t.Fatalf("use %s: %v %s", name, err, out)
+		}
+		m.same(t, name+" used", m.goEnv(t, "sh", ""), want)
+		if out, err := m.weir(t, "", "env", "diff", name); err != nil {
+			t.Errorf("diff %s: %v %s", name, err, out)
+		}
+		if out, err := m.weir(t, "", "env", "use", "none"); err != nil {
+			t.Fatalf("use none: %v %s", err, out)
+		}
+		m.same(t, name+" left", m.goEnv(t, "sh", ""), before)
+		for _, shell := range []struct{ name, target string }{{"sh", "shell"}, {"bash", "direnv"}, {"fish", "fish"}} {
+			script := m.rendered(t, shell.target, strings.TrimPrefix(name, "./"))
+			m.same(t, name+" in "+shell.name, m.goEnv(t, shell.name, script), want)
+		}
+	}
+}
+
+// expected is what go env has to say with a profile.
+func (m *machine) expected(t *testing.T, name string, before map[string]string) map[string]string {
+	t.Helper()
+	out, err := m.weir(t, "", "env", "show", name, "--json")
+	if err != nil {
+		t.Fatalf("show %s: %v %s", name, err, out)
+	}
+	var p struct {
+		Settings []struct {
+			Name, Value string
+			Unset       bool
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &p); err != nil || len(p.Settings) == 0 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want := map[string]string{}
+	for variable, value := range before {
+		want[variable] = value
+	}
+	for _, s := range p.Settings {
+		if _, asked := before[s.Name]; asked && !s.Unset {
+			want[s.Name] = s.Value
+		}
+	}
+	// The default of these is the value of that.
+	for _, variable := range []string{"GONOPROXY", "GONOSUMDB"} {
+		if want[variable] == "" {
+			want[variable] = want["GOPRIVATE"]
+		}
+	}
+	return want
+}
+
+func (m *machine) same(t *testing.T, what string, got, want map[string]string) {
+	t.Helper()
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s: %s is %q, want %q", what, name, got[name], value)
+		}
+	}
+}
+
+// rendered is a snippet with the values themselves: for direnv, a file of the project is
+// read anew each time.
+func (m *machine) rendered(t *testing.T, target, name string) string {
+	t.Helper()
+	if strings.HasSuffix(name, ".yaml") && target == "direnv" {
+		target = "shell"
+	}
+	out, err := m.weir(t, "", "env", "render", target, "--profile", name)
+	if err != nil {
+		t.Fatalf("render %s: %v %s", target, err, out)
+	}
+	return out
+}
+
+// Many terminals switch at the same time; in the end there is one profile, whole.
+func TestManyTerminalsMaySwitchAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	m := desk(t)
+	names := []string{"china", "ci", "offline"}
+	errs := make(chan error)
+	for i := range 9 {
+		go func() {
+			out, err := m.weir(t, "", "env", "use", names[i%len(names)])
+			if err != nil {
+				err = fmt.Errorf("%w: %s", err, out)
+			}
+			errs <- err
+		}()
+	}
+	for range 9 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	out, err := m.weir(t, "", "env", "list", "--json")
+	if err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	var all []struct {
+		Name    string
+		Used    bool
+		Changed []string
+	}
+	if err := json.Unmarshal([]byte(out), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Used && p.Changed == nil {
+			before := map[string]string{"GOPROXY": "", "GOSUMDB": "", "GOVCS": "", "GOFLAGS": ""}
+			want := m.expected(t, p.Name, before)
+			delete(want, "GONOPROXY")
+			delete(want, "GONOSUMDB")
+			for name, value := range want {
+				if value == "" {
+					delete(want, name)
+				}
+			}
+			m.same(t, p.Name, m.goEnv(t, "sh", ""), want)
+			return
+		}
+	}
+	t.Errorf("no profile is used as a whole: %s", out)
+}
+
+// The scripts of pipelines say nothing that sh does not know, and bring the credentials.
+func TestThePipelinesBringTheCredentials(t *testing.T) {
+	t.Parallel()
+	m := desk(t)
+	const entry = "machine goproxy.corp.test login me password hunter2"
+	netrc := filepath.Join(m.home(), "secret")
+	if err := os.WriteFile(netrc, []byte(entry+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for target, given := range map[string]string{"github": entry, "gitlab": netrc} {
+		home := t.TempDir()
+		cmd := exec.CommandContext(t.Context(), "sh", "-euc", m.credentials(t, target))
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "NETRC=" + given}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v %s", target, err, out)
+		}
+		data, err := os.ReadFile(filepath.Join(home, ".netrc"))
+		if err != nil || string(data) != entry+"\n" {
+			t.Errorf("%s: the netrc file holds %q, %v", target, data, err)
+		}
+		if info, err := os.Stat(filepath.Join(home, ".netrc")); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: others can read the netrc file: %v", target, err)
+		}
+		cmd = exec.CommandContext(t.Context(), "sh", "-euc", m.credentials(t, target))
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NETRC="}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s without credentials: %v %s", target, err, out)
+		}
+	}
+}
+
+// credentials is the script of a pipeline that brings the credentials.
+func (m *machine) credentials(t *testing.T, target string) string {
+	t.Helper()
+	text := m.rendered(t, target, "offline")
+	begin, end := "        run: |\n", "      - uses: actions/setup-go"
+	if target == "gitlab" {
+		begin, end = "  before_script:\n    - ", "  script:\n"
+	}
+	_, text, found := strings.Cut(text, begin)
+	script, _, ok := strings.Cut(text, end)
+	if !found || !ok {
+		t.Fatalf("%s has no script that brings credentials", target)
+	}
+	return script
+}
