@@ -1,0 +1,328 @@
+package modgraph
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+)
+
+// A Project is the main modules, and what their files say about the graph.
+type Project struct {
+	WorkFile string // the go.work; empty: a single module
+	Mains    []Main // in the order of the go.work
+
+	goVersion string // of the go.work, or of the module
+	toolchain string
+	overrides replacements   // of the go.work, which count before all others
+	replaced  []replacements // of the main modules; the last one that has a line counts
+	excluded  map[module.Version]bool
+	sums      sums
+}
+
+// A Main is a main module.
+type Main struct {
+	Path      string
+	Dir       string
+	Go        string // of its go line; empty: it has none
+	Toolchain string
+	Require   []Requirement
+}
+
+// A Requirement is a require line of a main module.
+type Requirement struct {
+	module.Version
+	Indirect bool
+}
+
+// replacements are the replace lines of one file.
+type replacements struct {
+	dir   string // that folders are relative to
+	lines map[module.Version]module.Version
+}
+
+// Find reads the project that a folder belongs to, as the go command would find it:
+// the go.mod in it or above it, and a go.work, unless goWork is "off" or names the
+// file. goroot is the Go installation, above whose folder no go.work is looked for.
+func Find(dir, goWork, goroot string) (*Project, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	work := goWork
+	switch goWork {
+	case "off":
+		work = ""
+	case "":
+		work = above(dir, "go.work", goroot)
+	}
+	if work != "" {
+		return readWorkspace(work)
+	}
+	file := above(dir, "go.mod", "")
+	if file == "" {
+		return nil, fmt.Errorf("there is no go.mod in %s or above it; go there, name its folder, or make one: go mod init", dir)
+	}
+	return readModule(file)
+}
+
+// above is the file of this name in a folder or the nearest one above it, or empty.
+// Nothing is looked for in the folder end or above it.
+func above(dir, name, end string) string {
+	for {
+		file := filepath.Join(dir, name)
+		if stat, err := os.Stat(file); err == nil && !stat.IsDir() {
+			return file
+		}
+		up := filepath.Dir(dir)
+		if up == dir || end != "" && up == filepath.Clean(end) {
+			return ""
+		}
+		dir = up
+	}
+}
+
+func readModule(file string) (*Project, error) {
+	p := &Project{excluded: map[module.Version]bool{}, sums: sums{}}
+	f, err := p.addMain(file)
+	if err != nil {
+		return nil, err
+	}
+	p.goVersion, p.toolchain = defaultModGo, p.Mains[0].Toolchain
+	if f.Go != nil {
+		p.goVersion = f.Go.Version
+	}
+	return p, nil
+}
+
+func readWorkspace(file string) (*Project, error) {
+	data, err := readLocal(file)
+	if err != nil {
+		return nil, err
+	}
+	work, err := modfile.ParseWork(file, data, fixed)
+	if err != nil {
+		return nil, fmt.Errorf("%w; correct it, or leave the workspace with GOWORK=off", err)
+	}
+	p := &Project{WorkFile: file, goVersion: defaultWorkGo, excluded: map[module.Version]bool{}, sums: sums{}}
+	if work.Go != nil {
+		p.goVersion = work.Go.Version
+	}
+	if work.Toolchain != nil {
+		p.toolchain = work.Toolchain.Name
+	}
+	dir := filepath.Dir(file)
+	p.overrides = readReplacements(dir, work.Replace)
+	for _, use := range work.Use {
+		if _, err := p.addMain(filepath.Join(absolute(dir, filepath.FromSlash(use.Path)), "go.mod")); err != nil {
+			return nil, fmt.Errorf("%s uses %s: %w", file, use.Path, err)
+		}
+	}
+	if len(p.Mains) == 0 {
+		return nil, fmt.Errorf("%s uses no module; add one: go work use DIR", file)
+	}
+	return p, p.addSums(file + ".sum")
+}
+
+// addMain reads a go.mod and the go.sum beside it.
+func (p *Project) addMain(file string) (*modfile.File, error) {
+	data, err := readLocal(file)
+	if err != nil {
+		return nil, err
+	}
+	f, err := modfile.Parse(file, data, fixed)
+	if err != nil {
+		return nil, err
+	}
+	if f.Module == nil {
+		return nil, fmt.Errorf("%s does not name its module; say so: go mod edit -module=example.com/mod", file)
+	}
+	dir := filepath.Dir(file)
+	m := Main{Path: f.Module.Mod.Path, Dir: dir}
+	if IsToolchain(m.Path) {
+		return nil, fmt.Errorf("%s: no module may be named %q; rename it: go mod edit -module=example.com/mod", file, m.Path)
+	}
+	if p.isMain(m.Path) {
+		return nil, fmt.Errorf("%s is the second module named %s; drop one of them: go work edit -dropuse=DIR", file, m.Path)
+	}
+	if f.Go != nil {
+		m.Go = f.Go.Version
+	}
+	if f.Toolchain != nil {
+		m.Toolchain = f.Toolchain.Name
+	}
+	for _, r := range f.Require {
+		m.Require = append(m.Require, Requirement{r.Mod, r.Indirect})
+	}
+	for _, x := range f.Exclude {
+		p.excluded[x.Mod] = true
+	}
+	p.Mains = append(p.Mains, m)
+	p.replaced = append(p.replaced, readReplacements(dir, f.Replace))
+	return f, p.addSums(filepath.Join(dir, "go.sum"))
+}
+
+func readReplacements(dir string, lines []*modfile.Replace) replacements {
+	r := replacements{dir: dir, lines: map[module.Version]module.Version{}}
+	for _, line := range lines {
+		r.lines[line.Old] = line.New
+	}
+	return r
+}
+
+// of is what stands for a module version: a line for this version counts before one
+// for all versions.
+func (r replacements) of(m module.Version) (module.Version, bool) {
+	to, ok := r.lines[m]
+	if !ok {
+		to, ok = r.lines[module.Version{Path: m.Path}]
+	}
+	if ok && to.Version == "" {
+		to.Path = absolute(r.dir, filepath.FromSlash(to.Path))
+	}
+	return to, ok
+}
+
+// Replacement is what stands for a module version, and reports whether something does.
+// A folder is absolute, and has no version.
+func (p *Project) Replacement(m module.Version) (module.Version, bool) {
+	if m.Version == "" && p.isMain(m.Path) {
+		return module.Version{}, false
+	}
+	if to, ok := p.overrides.of(m); ok {
+		return to, true
+	}
+	for _, r := range slices.Backward(p.replaced) {
+		if to, ok := r.of(m); ok {
+			return to, true
+		}
+	}
+	return module.Version{}, false
+}
+
+func (p *Project) isMain(path string) bool {
+	_, ok := p.main(module.Version{Path: path})
+	return ok
+}
+
+// main is the main module that a node of the graph is.
+func (p *Project) main(m module.Version) (Main, bool) {
+	for _, main := range p.Mains {
+		if main.Path == m.Path && m.Version == "" {
+			return main, true
+		}
+	}
+	return Main{}, false
+}
+
+// roots are what the graph begins with: the main modules of a workspace, or what the
+// single main module requires.
+func (p *Project) roots() []module.Version {
+	var roots []module.Version
+	if p.WorkFile != "" {
+		for _, m := range p.Mains {
+			roots = append(roots, module.Version{Path: m.Path})
+		}
+	} else {
+		roots = p.required(p.Mains[0])
+	}
+	roots = append(roots, module.Version{Path: goLine, Version: p.goVersion})
+	if p.toolchain != "" {
+		roots = append(roots, module.Version{Path: toolchainLine, Version: p.toolchain})
+	}
+	sortModules(roots)
+	return roots
+}
+
+// required are the modules that a main module requires, without those excluded.
+func (p *Project) required(m Main) []module.Version {
+	var list []module.Version
+	for _, r := range m.Require {
+		if !p.excluded[r.Version] {
+			list = append(list, r.Version)
+		}
+	}
+	return list
+}
+
+// direct are the paths that main modules require for themselves.
+func (p *Project) direct() map[string]bool {
+	direct := map[string]bool{goLine: true}
+	for _, m := range p.Mains {
+		for _, r := range m.Require {
+			if !r.Indirect && !p.excluded[r.Version] {
+				direct[r.Path] = true
+			}
+		}
+	}
+	return direct
+}
+
+// fixed refuses versions that only the go command can make canonical, since it asks
+// for a list of versions or for a branch first.
+func fixed(path, v string) (string, error) {
+	if v == "" || module.CanonicalVersion(v) != v {
+		return "", fmt.Errorf("%s %q is no version yet; let the go command find out which it is: go mod tidy", path, v)
+	}
+	_, major, ok := module.SplitPathVersion(path)
+	if !ok {
+		return "", fmt.Errorf("malformed module path %q", path)
+	}
+	return v, module.CheckPathMajor(v, major)
+}
+
+func absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// maxLocal is how much of a file is read, in bytes: the limit of a go.mod.
+const maxLocal = 16 << 20
+
+func readLocal(file string) ([]byte, error) {
+	stat, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if stat.Size() > maxLocal {
+		return nil, fmt.Errorf("%s is larger than %d bytes", file, maxLocal)
+	}
+	return os.ReadFile(file)
+}
+
+// sums are the lines of go.sum that are about go.mod files: hashes by module version.
+type sums map[module.Version][]string
+
+func (p *Project) addSums(file string) error {
+	data, err := readLocal(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.sums.add(string(data))
+	return nil
+}
+
+// add reads the lines of a go.sum. What is none is left to the go command to refuse.
+func (s sums) add(text string) {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			continue
+		}
+		if v, ok := strings.CutSuffix(fields[1], "/go.mod"); ok {
+			m := module.Version{Path: fields[0], Version: v}
+			s[m] = append(s[m], fields[2])
+		}
+	}
+}
