@@ -77,11 +77,16 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/client/doctor", "internal/client/envswitch", "internal/client/govars", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modsource", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
+		"internal/admin", "internal/artifact", "internal/auth", "internal/client/diagram", "internal/client/doctor", "internal/client/envswitch", "internal/client/govars", "internal/client/graphview", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
 	}},
 
 	// What a developer runs, without a server.
 	"internal/client/login":     {},
+	"internal/client/digraph":   {},
+	"internal/client/diagram":   {},
+	"internal/client/modgraph":  {imports: []string{"internal/artifact", "internal/client/digraph", "internal/client/modsource", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
+	"internal/client/pkggraph":  {imports: []string{"internal/client/digraph", xsync}},
+	"internal/client/graphview": {imports: []string{"internal/artifact", "internal/client/diagram", "internal/client/modgraph", "internal/client/pkggraph", "internal/client/term", xmod}, tests: []string{"internal/blob", "internal/source"}},
 	"internal/client/govars":    {imports: []string{"internal/source", "internal/sumdb"}},
 	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", yaml}},
 	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/goenv"}},

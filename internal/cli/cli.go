@@ -73,6 +73,7 @@ func command() *cobra.Command {
 		loginCommand(),
 		logoutCommand(),
 		authCommand(),
+		graphCommand(),
 		benchCommand(),
 		verifyCommand(),
 		cleanCommand(),
