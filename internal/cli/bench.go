@@ -38,9 +38,10 @@ func benchCommand() *cobra.Command {
 			"GOPRIVATE, GONOPROXY or GONOSUMDB match is asked for. It ends with 1 when no mirror works\n" +
 			"or one of them served wrong bytes.",
 		Example: "  weir bench --public\n  weir bench https://goproxy.cn https://goproxy.io --html report.html",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd, args)
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return mirrors.Public(), cobra.ShellCompDirectiveNoFileComp
 		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	cmd.Flags().BoolVar(&f.public, "public", false, "measure the built-in public mirrors, too: "+hosts(mirrors.Public()))
 	cmd.Flags().TextVar(&f.bytes, "bytes", f.bytes, "how many `bytes` each mirror may send at most, such as 5MiB")
@@ -116,21 +117,19 @@ func bare(url string) string { return strings.TrimPrefix(url, "https://") }
 
 // show prints a report, and writes the page if there is to be one.
 func (f benchFlags) show(out io.Writer, r mirrors.Report, env *goenv.Env) error {
-	if f.html != "" {
-		if err := os.WriteFile(f.html, report.HTML(r), 0o644); err != nil {
+	if f.asJSON {
+		if err := json.NewEncoder(out).Encode(benchJSON(r)); err != nil {
 			return err
 		}
+	} else {
+		screen := term.New(out, os.Getenv)
+		showMirrors(screen, r)
+		showRecommendation(screen, r, env)
 	}
-	if f.asJSON {
-		return json.NewEncoder(out).Encode(benchJSON(r))
+	if f.html == "" {
+		return nil
 	}
-	screen := term.New(out, os.Getenv)
-	showMirrors(screen, r)
-	showRecommendation(screen, r, env)
-	if f.html != "" {
-		fmt.Fprintf(screen, "\nThe report is in %s\n", f.html)
-	}
-	return nil
+	return os.WriteFile(f.html, report.HTML(r), 0o644)
 }
 
 // benchJSON is a report with what it recommends.

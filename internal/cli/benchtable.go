@@ -18,7 +18,7 @@ func showMirrors(screen *term.Screen, r mirrors.Report) {
 	parts := [][]term.Cell{term.Head("#", "DNS", "CONNECT", "TLS", "1ST BYTE", "LIST", "LATEST", "INFO", "MOD", "HTTP", "SUMDB")}
 	for i, m := range r.Mirrors {
 		number := strconv.Itoa(i + 1)
-		verdicts = append(verdicts, []term.Cell{{Text: number}, {Text: bare(m.Name)}, {Text: m.Verdict(), Style: styleOf(m)}})
+		verdicts = append(verdicts, []term.Cell{{Text: number}, {Text: bare(m.Name)}, {Text: m.Verdict(), Style: toneStyles[m.Tone()]}})
 		if m.Requests == 0 {
 			continue
 		}
@@ -41,18 +41,8 @@ func showRows(screen *term.Screen, rows [][]term.Cell) {
 	}
 }
 
-func styleOf(m mirrors.Result) term.Style {
-	switch m.State {
-	case mirrors.Works:
-		if m.Failed > 0 || len(m.Missing) > 0 {
-			return term.Warn
-		}
-		return term.Good
-	case mirrors.Lacks, mirrors.Untested, mirrors.Limits:
-		return term.Warn
-	}
-	return term.Bad
-}
+// toneStyles are the colours of results.
+var toneStyles = map[mirrors.Tone]term.Style{mirrors.Good: term.Good, mirrors.Warn: term.Warn, mirrors.Bad: term.Bad}
 
 func speedRow(number string, m mirrors.Result) []term.Cell {
 	return term.Row(number,
@@ -60,8 +50,8 @@ func speedRow(number string, m mirrors.Result) []term.Cell {
 		mirrors.FormatPercentiles(m.Small()),
 		mirrors.FormatPercentiles(m.Zip),
 		mirrors.FormatRate(m.Throughput),
-		fmt.Sprintf("%d/%d", len(m.Behind), m.Compared),
-		fmt.Sprintf("%d/%d", m.Proven, m.Proven+len(m.Wrong)),
+		mirrors.FormatCount(len(m.Behind), m.Compared),
+		mirrors.FormatCount(m.Proven, m.Proven+len(m.Wrong)),
 	)
 }
 
@@ -74,7 +64,7 @@ func partsRow(number string, m mirrors.Result) []term.Cell {
 }
 
 func showNotes(screen *term.Screen, r mirrors.Report) {
-	text := fmt.Sprintf("%d rounds in %s. Times are p50/p90/p99 as far as the sample allows, or medians in ms; small files are list, @latest, .info and .mod.", r.Rounds, mirrors.FormatDuration(r.Took))
+	text := fmt.Sprintf("%d rounds in %v. Times are p50/p90/p99 as far as the sample allows, or medians in ms; small files are list, @latest, .info and .mod.", r.Rounds, r.Took)
 	fmt.Fprintln(screen)
 	showText(screen, term.Faint, strings.Join(append([]string{text}, r.Notes...), " "))
 }

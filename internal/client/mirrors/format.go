@@ -71,6 +71,14 @@ func FormatMillis(l Latency) string {
 	return digits(millis(d))
 }
 
+// FormatCount is how many of how many; of nothing is a dash.
+func FormatCount(n, of int) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", n, of)
+}
+
 // FormatShare is a share from 0 to 1 in percent; what is not known is a dash.
 func FormatShare(share float64, ok bool) string {
 	if !ok {
@@ -86,18 +94,42 @@ func (r Result) Verdict() string {
 	}
 	said := []string{"works"}
 	if r.PerModule > 0 {
-		said = append(said, FormatDuration(r.PerModule)+" for a module")
+		said = append(said, r.PerModule.String()+" for a module")
 	}
 	if n := len(r.Missing); n > 0 {
 		said = append(said, fmt.Sprintf("lacks %d of %d modules", n, r.Modules))
 	}
 	if n := len(r.Behind); n > 0 {
-		said = append(said, fmt.Sprintf("behind with %d of %d", n, r.Compared))
+		said = append(said, fmt.Sprintf("behind with %d of %d modules", n, r.Compared))
 	}
 	if r.Failed > 0 {
 		said = append(said, fmt.Sprintf("%d failures, the last: %s", r.Failed, r.Problem))
 	}
 	return strings.Join(said, ", ")
+}
+
+// A Tone is how a result is meant to look.
+type Tone string
+
+// The tones.
+const (
+	Good Tone = "good"
+	Warn Tone = "warn"
+	Bad  Tone = "bad"
+)
+
+// Tone is how the result is meant to look.
+func (r Result) Tone() Tone {
+	switch r.State {
+	case Works:
+		if r.Failed > 0 || len(r.Missing) > 0 {
+			return Warn
+		}
+		return Good
+	case Lacks, Limits, Untested:
+		return Warn
+	}
+	return Bad
 }
 
 func because(problem string) string {

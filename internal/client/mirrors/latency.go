@@ -66,5 +66,19 @@ func (l Latency) millis(p int) *float64 {
 	return &ms
 }
 
+// Millis is a duration that is written as JSON in milliseconds.
+type Millis time.Duration
+
+// MarshalJSON writes a number.
+func (m Millis) MarshalJSON() ([]byte, error) { return json.Marshal(millis(time.Duration(m))) }
+
+// String is the duration for people; zero is not known.
+func (m Millis) String() string {
+	if m == 0 {
+		return "-"
+	}
+	return FormatDuration(time.Duration(m))
+}
+
 // millis is a duration in milliseconds, to a microsecond.
 func millis(d time.Duration) float64 { return math.Round(float64(d)/float64(time.Microsecond)) / 1000 }

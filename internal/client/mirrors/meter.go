@@ -55,7 +55,7 @@ func newMeter(m Mirror, o Options) *meter {
 	}
 }
 
-func (m *meter) close() { m.prober.transport.CloseIdleConnections() }
+func (m *meter) close() { m.prober.close() }
 
 // asking reports whether the mirror is still asked.
 func (m *meter) asking() bool { return !m.stopped && m.left > 0 }
@@ -163,7 +163,7 @@ func (m *meter) failed(n artifact.Name, err error) {
 
 // fresh asks for a file over a new connection.
 func (m *meter) fresh(ctx context.Context, n artifact.Name) {
-	m.prober.transport.CloseIdleConnections()
+	m.prober.renew()
 	a, _ := m.ask(ctx, n, infoCheck(n))
 	if a.status == 0 || !a.phases.fresh {
 		return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,6 +153,8 @@ func TestAMirrorThatFailsIsARow(t *testing.T) {
 		{"hang", "", modtest.Hang, Hangs, "sent nothing for 10s", 1},
 		{"hang in a body", ".zip", modtest.HangBody, Hangs, "sent nothing for 10s", 8},
 		{"gone", "", modtest.Gone, Fails, "EOF", 16}, // net/http tries again where that is safe
+		{"reset", "", modtest.Reset, Fails, "EOF", 16},
+		{"reset in a body", ".zip", modtest.ResetAfter(50), Works, "the answer broke off", 1000},
 		{"broken", "", modtest.Status(500, 0), Fails, "answered 500", 7},
 		{"truncated zips", ".zip", modtest.TruncateChunked, Works, "the answer broke off", 1000},
 		{"short zips", ".zip", modtest.Short, Lies, "since it is broken", 8},
@@ -251,8 +254,8 @@ func TestTheByteBudgetOfAGoodMirrorIsHeld(t *testing.T) {
 func TestTheTimeIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := measure(t, map[string]http.Handler{"slow": late(3*time.Second, modtest.New(threeModules...))}, func(o *Options) { o.Time = 10 * time.Second })
-		if m := only(t, r); r.Took != 10*time.Second || m.Succeeded != 2 || m.Failed != 0 || m.State != Works {
-			t.Errorf("in %s there were %d good and %d bad answers: %s", r.Took, m.Succeeded, m.Failed, m.State)
+		if m := only(t, r); r.Took != Millis(10*time.Second) || m.Succeeded != 2 || m.Failed != 0 || m.State != Works {
+			t.Errorf("in %v there were %d good and %d bad answers: %s", r.Took, m.Succeeded, m.Failed, m.State)
 		}
 	})
 }
@@ -451,6 +454,23 @@ func TestThePathOfAMirrorIsKept(t *testing.T) {
 	got := p.url(artifact.Name{Kind: artifact.Info, Module: "github.com/BurntSushi/toml", Version: "v1.0.0"}).String()
 	if want := "https://proxy.example.com/go%2Fproxy/github.com/%21burnt%21sushi/toml/@v/v1.0.0.info?key=1"; got != want && got != strings.ReplaceAll(want, "%21", "!") {
 		t.Errorf("the URL is %s", got)
+	}
+}
+
+// A mirror with TLS and HTTP/2, on real sockets.
+func TestTheProtocolAndTLSAreSeen(t *testing.T) {
+	srv := httptest.NewUnstartedServer(modtest.New(threeModules...))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	transport := srv.Client().Transport.(*http.Transport)
+	r, err := Measure(t.Context(), Options{Mirrors: []Mirror{{Entry: source.Entry{URL: srv.URL}}}, Modules: records(t, threeModules...), Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := only(t, r)
+	if m.Protocol != "HTTP/2.0" || len(m.TLS) != maxRounds || len(m.Connect) != maxRounds || len(m.DNS) != 0 || m.State != Works || m.Failed != 0 {
+		t.Errorf("%s, %d handshakes, %d connections, %d lookups, %d failures: %s", m.Protocol, len(m.TLS), len(m.Connect), len(m.DNS), m.Failed, m.Problem)
 	}
 }
 

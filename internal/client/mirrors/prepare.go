@@ -34,7 +34,7 @@ type Request struct {
 func ParseURL(text string) (source.Entry, error) {
 	list, err := source.ParseList(text)
 	if err != nil {
-		return source.Entry{}, err
+		return source.Entry{}, cmp.Or(errors.Unwrap(err), err) // without the words about a list
 	}
 	if len(list) != 1 || list[0].URL == "" || isFolder(list[0]) {
 		return source.Entry{}, errors.New("a mirror is one http or https URL, such as https://proxy.example.com")

@@ -51,7 +51,8 @@ type prober struct {
 	base      *url.URL // without credentials
 	secrets   []string
 	userAgent string
-	transport *http.Transport
+	template  *http.Transport // nil: the usual one
+	origin    *origin
 	client    *http.Client
 }
 
@@ -70,25 +71,32 @@ func newProber(m Mirror, o Options) *prober {
 	}
 	bare := *base
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
-	p := &prober{base: &bare, secrets: secretsOf(base, header), userAgent: o.UserAgent, transport: newTransport(o.Transport)}
-	p.client = &http.Client{
-		Transport:     &origin{next: p.transport, scheme: base.Scheme, host: hostPort(base), header: header},
-		CheckRedirect: checkRedirect,
-	}
+	p := &prober{base: &bare, secrets: secretsOf(base, header), userAgent: o.UserAgent, template: o.Transport}
+	p.origin = &origin{next: newTransport(p.template), scheme: base.Scheme, host: hostPort(base), header: header}
+	p.client = &http.Client{Transport: p.origin, CheckRedirect: checkRedirect}
 	return p
 }
+
+// renew lets the next request make a new connection. What is left of the old one ends by
+// itself: HTTP/2 may still be busy with it.
+func (p *prober) renew() {
+	p.close()
+	p.origin.next = newTransport(p.template)
+}
+
+func (p *prober) close() { p.origin.next.CloseIdleConnections() }
 
 func newTransport(template *http.Transport) *http.Transport {
 	if template == nil {
 		template = &http.Transport{
-			Proxy:               proxyOfEnvironment,
-			DialContext:         (&net.Dialer{Timeout: maxSilence}).DialContext,
-			TLSHandshakeTimeout: maxSilence,
-			ForceAttemptHTTP2:   true,
+			Proxy:             proxyOfEnvironment,
+			DialContext:       new(net.Dialer).DialContext, // which the bounds of the request bound
+			ForceAttemptHTTP2: true,
 		}
 	}
 	t := template.Clone()
 	t.MaxConnsPerHost = 2 // one is used; the other lets HTTP/2 replace one that is about to end
+	t.IdleConnTimeout = maxSilence
 	t.MaxResponseHeaderBytes = 64 << 10
 	t.DisableCompression = true // so that bytes are bytes
 	return t
@@ -106,7 +114,7 @@ func proxyOfEnvironment(req *http.Request) (*url.URL, error) {
 // origin adds credentials to requests for one scheme, host and port. Since that is done
 // below the redirects of http.Client, no redirect can take them elsewhere.
 type origin struct {
-	next         http.RoundTripper
+	next         *http.Transport
 	scheme, host string
 	header       http.Header
 }

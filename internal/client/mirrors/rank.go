@@ -53,7 +53,7 @@ func (r Result) cost() time.Duration {
 	if r.PerModule == 0 && len(r.Zip) == 0 {
 		return unknownCost
 	}
-	return r.PerModule
+	return time.Duration(r.PerModule)
 }
 
 const unknownCost = time.Duration(math.MaxInt64)

@@ -127,7 +127,7 @@ func (r Report) hopeless() string {
 func (s State) describe() string {
 	return map[State]string{
 		Works: "fails too often", Lies: "serves wrong bytes", Lacks: "has none of the modules", Refuses: "refuses to answer",
-		Limits: "says that it is asked too much", Hangs: "hangs", Fails: "does not answer", Untested: "was not reached in time",
+		Limits: "says that it is asked too much", Hangs: "hangs", Fails: "fails", Untested: "was not reached in time",
 	}[s]
 }
 
@@ -135,7 +135,7 @@ func (s State) describe() string {
 func (r Report) reason(picks []Result, front []source.Entry, end string) string {
 	said := []string{praise(picks[0], r.Mirrors)}
 	if len(picks) > 1 {
-		said = append(said, fmt.Sprintf("%s stands in for it (%s): after \"|\" any trouble with the first leads to the second, which has the same modules.", picks[1].Name, costText(picks[1])))
+		said = append(said, fmt.Sprintf("%s stands in for it (%s): after \"|\" any trouble with the first leads to the second.", picks[1].Name, costText(picks[1])))
 	}
 	if len(front) > 0 {
 		said = append(said, "What stood before and has other modules stays at the beginning.")
@@ -179,7 +179,7 @@ func praise(m Result, all []Result) string {
 	case m.Name != all[0].Name:
 		how = fmt.Sprintf("is what you have, and %s is hardly faster (%s)", all[0].Name, costText(all[0]))
 	}
-	text := fmt.Sprintf("%s %s: %s, %s of its answers are good", m.Name, how, costText(m), FormatShare(m.SuccessRate()))
+	text := fmt.Sprintf("%s %s: %s, %s good", m.Name, how, costText(m), answersText(m))
 	switch {
 	case m.Proven > 0:
 		text += fmt.Sprintf(", and %d files are what the checksum database says.", m.Proven)
@@ -192,9 +192,17 @@ func praise(m Result, all []Result) string {
 	return text
 }
 
+// answersText says how many answers, of all, are good.
+func answersText(m Result) string {
+	if m.Failed == 0 {
+		return fmt.Sprintf("all %d answers are", m.Succeeded)
+	}
+	return fmt.Sprintf("%d of %d answers are", m.Succeeded, m.Succeeded+m.Failed)
+}
+
 func costText(m Result) string {
 	if m.PerModule == 0 {
 		return "time unknown"
 	}
-	return FormatDuration(m.PerModule) + " for a module"
+	return m.PerModule.String() + " for a module"
 }

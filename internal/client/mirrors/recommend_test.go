@@ -11,7 +11,7 @@ import (
 // result is a mirror that works, where a module takes so long.
 func result(url string, took time.Duration) Result {
 	return Result{
-		Name: source.Entry{URL: url}.Redacted(), State: Works, Succeeded: 100, Proven: 10, Modules: 10, PerModule: took,
+		Name: source.Entry{URL: url}.Redacted(), State: Works, Succeeded: 100, Proven: 10, Modules: 10, PerModule: Millis(took),
 		Zip: Latency{took}, entry: source.Entry{URL: url},
 	}
 }
@@ -51,9 +51,9 @@ func TestRecommendedIsWhatIsCorrectReliableAndFast(t *testing.T) {
 		{"no end stays no end", b, []Result{result(a, 200)}, a, ""},
 		{"a liar is never named", "direct", []Result{with(result(a, 1), state(Lies)), result(b, 200)}, b + ",direct", a + " served wrong bytes: do not use it"},
 		{"only a liar", "direct", []Result{with(result(a, 1), state(Lies))}, "", "serves wrong bytes"},
-		{"nobody answers", "direct", []Result{with(result(a, 1), state(Fails)), with(result(b, 1), state(Hangs))}, "", "does not answer"},
+		{"nobody answers", "direct", []Result{with(result(a, 1), state(Fails)), with(result(b, 1), state(Hangs))}, "", "https://b.example.com hangs; https://a.example.com fails."},
 		{"reliable before fast", "direct", []Result{with(result(a, 1), failing(30)), result(b, 200)}, b + ",direct", ""},
-		{"unreliable, if there is nothing else", "direct", []Result{with(result(a, 1), failing(30))}, a + ",direct", "76 % of its answers"},
+		{"unreliable, if there is nothing else", "direct", []Result{with(result(a, 1), failing(30))}, a + ",direct", "100 of 130 answers are good"},
 		{"not useless", "direct", []Result{with(result(a, 1), failing(300))}, "", "fails too often"},
 		{"complete before fast", "direct", []Result{with(result(a, 1), func(r *Result) { r.Missing = []string{"x", "y"} }), result(b, 200)}, b + "|" + a + ",direct", ""},
 		{"no change for nothing", a + "," + b + ",direct", []Result{with(result(a, 104), listed(0)), with(result(b, 100), listed(1))}, a + "|" + b + ",direct", "hardly faster"},

@@ -13,13 +13,13 @@ import (
 // A Report is what a measurement found. It holds no secrets but in what Recommend
 // returns, and may be written as JSON.
 type Report struct {
-	Began   time.Time     `json:"began"`
-	Took    time.Duration `json:"took_ns"`
-	Rounds  int           `json:"rounds"`
-	SumDB   string        `json:"checksum_database"`
-	Modules []string      `json:"modules"` // MODULE@VERSION
-	Mirrors []Result      `json:"mirrors"` // the best first
-	Notes   []string      `json:"notes"`
+	Began   time.Time `json:"began"`
+	Took    Millis    `json:"took_ms"`
+	Rounds  int       `json:"rounds"`
+	SumDB   string    `json:"checksum_database"`
+	Modules []string  `json:"modules"` // MODULE@VERSION
+	Mirrors []Result  `json:"mirrors"` // the best first
+	Notes   []string  `json:"notes"`
 
 	current []source.Entry
 }
@@ -78,8 +78,8 @@ type Result struct {
 	Mod    Latency `json:"mod"`
 	Zip    Latency `json:"zip"`
 
-	Throughput float64       `json:"bytes_per_second"` // of zips, one after the other, from request to last byte; zero: there was none
-	PerModule  time.Duration `json:"module_ns"`        // what one module takes: .info, .mod and .zip; zero: not known
+	Throughput float64 `json:"bytes_per_second"` // of zips, one after the other, from request to last byte; zero: there was none
+	PerModule  Millis  `json:"module_ms"`        // what one module takes: .info, .mod and .zip; zero: not known
 
 	Compared int   `json:"compared"` // modules whose newest version another mirror told, too
 	Behind   []Lag `json:"behind"`   // those of which another one has a newer version
@@ -127,7 +127,7 @@ func (r Result) SuccessRate() (rate float64, ok bool) {
 // report draws the conclusions.
 func (s *survey) report(began time.Time, rounds int) Report {
 	r := Report{
-		Began: began, Took: time.Since(began), Rounds: rounds, SumDB: s.o.SumDB,
+		Began: began, Took: Millis(time.Since(began)), Rounds: rounds, SumDB: s.o.SumDB,
 		Modules: []string{}, Notes: append([]string{}, s.o.Notes...), current: s.o.Current,
 	}
 	for i, mod := range s.o.Modules {
@@ -158,7 +158,7 @@ func (m *meter) conclude(modules int) Result {
 	info, hasInfo := r.Info.Percentile(50)
 	mod, hasMod := r.Mod.Percentile(50)
 	if hasInfo && hasMod && len(r.Zip) > 0 {
-		r.PerModule = info + mod + r.Zip.mean()
+		r.PerModule = Millis(info + mod + r.Zip.mean())
 	}
 	return r
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"html"
 	"strings"
-	"time"
 
 	"github.com/goweir/weir/internal/client/mirrors"
 )
@@ -60,7 +59,7 @@ func (p *page) element(name, class, text string) {
 
 func (p *page) intro(r mirrors.Report) {
 	p.element("p", "faint", fmt.Sprintf("%s, %d rounds in %s, compared with the checksum database %s.",
-		r.Began.UTC().Format("2006-01-02 15:04 MST"), r.Rounds, mirrors.FormatDuration(r.Took), r.SumDB))
+		r.Began.UTC().Format("2006-01-02 15:04 MST"), r.Rounds, r.Took, r.SumDB))
 	for _, note := range r.Notes {
 		p.element("p", "faint", note)
 	}
@@ -82,17 +81,10 @@ func (p *page) ranking(r mirrors.Report) {
 	p.WriteString("<table id=\"ranking\">\n")
 	p.row("th", "", "Mirror", "Result", "Good answers", "A module", "Throughput", "Behind", "Proven")
 	for _, m := range r.Mirrors {
-		p.row("td", "state-"+string(m.State), m.Name, m.Verdict(), mirrors.FormatShare(m.SuccessRate()), moduleTime(m.PerModule),
-			mirrors.FormatRate(m.Throughput), fmt.Sprintf("%d of %d", len(m.Behind), m.Compared), fmt.Sprintf("%d of %d", m.Proven, m.Proven+len(m.Wrong)))
+		p.row("td", string(m.Tone()), m.Name, m.Verdict(), mirrors.FormatShare(m.SuccessRate()), m.PerModule.String(),
+			mirrors.FormatRate(m.Throughput), mirrors.FormatCount(len(m.Behind), m.Compared), mirrors.FormatCount(m.Proven, m.Proven+len(m.Wrong)))
 	}
 	p.WriteString("</table>\n")
-}
-
-func moduleTime(d time.Duration) string {
-	if d == 0 {
-		return "-"
-	}
-	return mirrors.FormatDuration(d)
 }
 
 // row writes a row of a table, with cells of one kind.

@@ -26,17 +26,17 @@ func samples(ms ...float64) mirrors.Latency {
 // measured is a report with everything in it.
 func measured() mirrors.Report {
 	return mirrors.Report{
-		Began: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), Took: 12 * time.Second, Rounds: 10, SumDB: "sum.example.com",
+		Began: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), Took: mirrors.Millis(12 * time.Second), Rounds: 10, SumDB: "sum.example.com",
 		Modules: []string{"example.com/a@v1.0.0"}, Notes: []string{"a note"},
 		Mirrors: []mirrors.Result{
 			{
 				Name: "https://fast.example.com", State: mirrors.Works, Requests: 30, Succeeded: 30, Protocol: "HTTP/2.0", SumDB: mirrors.Yes,
 				DNS: samples(2), Connect: samples(10), TLS: samples(15), FirstByte: samples(20), List: samples(20, 22, 25), Info: samples(18, 900), Mod: samples(19), Zip: samples(50, 80, 40),
-				Throughput: 3.2e6, PerModule: 90 * time.Millisecond, Compared: 3, Proven: 6,
+				Throughput: 3.2e6, PerModule: mirrors.Millis(90 * time.Millisecond), Compared: 3, Proven: 6,
 			},
 			{
 				Name: "https://slow.example.com", State: mirrors.Works, Requests: 30, Succeeded: 29, Failed: 1, Problem: "odd", FirstByte: samples(300), List: samples(320), Zip: samples(1500),
-				Throughput: 90e3, PerModule: 2 * time.Second, Compared: 3, Behind: []mirrors.Lag{{Module: "example.com/a", Has: "v1.0.0", Newest: "v1.2.0"}}, Missing: []string{"example.com/b"}, Modules: 3,
+				Throughput: 90e3, PerModule: mirrors.Millis(2 * time.Second), Compared: 3, Behind: []mirrors.Lag{{Module: "example.com/a", Has: "v1.0.0", Newest: "v1.2.0"}}, Missing: []string{"example.com/b"}, Modules: 3,
 			},
 			{
 				Name: "https://evil.example.com/<script>alert(1)</script>", State: mirrors.Lies, Problem: "\"><img src=x onerror=alert(1)>",
