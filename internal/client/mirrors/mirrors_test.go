@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +54,7 @@ func TestMirrorsAreRankedRightEachTime(t *testing.T) {
 			r := measure(t, hosts, func(o *Options) {
 				rand.Shuffle(len(o.Mirrors), func(i, j int) { o.Mirrors[i], o.Mirrors[j] = o.Mirrors[j], o.Mirrors[i] })
 				o.Current = []source.Entry{{URL: "http://old"}, {Direct: true}}
+				o.Time = 6 * time.Second // a few rounds
 			})
 			want := []string{"fast", "middle", "slow", "lossy", "lacks", "liar"}
 			if got := names(r); !slices.Equal(got, want) {
@@ -385,10 +387,13 @@ func TestConnectionsAreKept(t *testing.T) {
 // Credentials go to their mirror alone, and into no report.
 func TestCredentialsStayWithTheirMirror(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		seen := map[string]string{}
 		spy := func(host string, h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
 				seen[host] = r.Header.Get("Authorization") + r.Header.Get("X-Key")
+				mu.Unlock()
 				h.ServeHTTP(w, r)
 			})
 		}
