@@ -85,7 +85,7 @@ func TestCleanAndGoDownloadDoNotDisturbEachOther(t *testing.T) {
 			t.Errorf("%d %s versions are there, want %d (%v)", len(trees), i, n, err)
 		}
 	}
-	if out, err := m.weir(t, "", "clean", "--repair"); err != nil || !strings.Contains(out, "All 40 entries") {
+	if out, err := m.weir(t, "", "clean", "--repair"); err != nil || !strings.Contains(out, "Nothing is broken: looked at 40 of 40 entries") {
 		t.Errorf("%v: %s", err, out)
 	}
 	p.SetDown(true)
@@ -126,7 +126,7 @@ func TestCleanLeavesADownloadUnderWayAlone(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if out, err := m.weir(t, "", "clean", "--repair"); err != nil || !strings.Contains(out, "All 1 entries") {
+	if out, err := m.weir(t, "", "clean", "--repair"); err != nil || !strings.Contains(out, "Nothing is broken: looked at 1 of 1 entries") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -342,14 +342,21 @@ func totals(s *term.Screen, d *cleaned) {
 		counts[e.Kind]++
 	}
 	for _, kind := range []struct {
-		kind modcache.Kind
-		name string
+		kind      modcache.Kind
+		one, many string
 	}{
-		{modcache.Module, "versions of modules"}, {modcache.Toolchain, "toolchains"}, {modcache.VCS, "clones of repositories"},
-		{modcache.SumDB, "checksum databases"}, {modcache.Unknown, "of unknown origin"},
+		{modcache.Module, "version of a module", "versions of modules"},
+		{modcache.Toolchain, "toolchain", "toolchains"},
+		{modcache.VCS, "clone of a repository", "clones of repositories"},
+		{modcache.SumDB, "checksum database", "checksum databases"},
+		{modcache.Unknown, "file or folder of unknown origin", "files and folders of unknown origin"},
 	} {
-		if counts[kind.kind] > 0 {
-			fmt.Fprintf(s, "%8s  in %d %s\n", modcache.Size(sizes[kind.kind]), counts[kind.kind], kind.name)
+		switch n := counts[kind.kind]; n {
+		case 0:
+		case 1:
+			fmt.Fprintf(s, "%8s  in 1 %s\n", modcache.Size(sizes[kind.kind]), kind.one)
+		default:
+			fmt.Fprintf(s, "%8s  in %d %s\n", modcache.Size(sizes[kind.kind]), n, kind.many)
 		}
 	}
 	fmt.Fprintf(s, "%8s  in %s\n", modcache.Size(d.Size), d.Dir)
@@ -410,7 +417,7 @@ func (c *cleaning) showDamages(s *term.Screen, d *cleaned) {
 		mark := s.Paint(term.Bad, "broken   ")
 		switch {
 		case r.Repaired:
-			mark = s.Paint(term.Good, "removed  ")
+			mark = s.Paint(term.Good, "repaired ")
 		case r.Error != "":
 			mark = s.Paint(term.Bad, "left     ")
 		}
@@ -421,6 +428,6 @@ func (c *cleaning) showDamages(s *term.Screen, d *cleaned) {
 		fmt.Fprintf(s, "%s%s\n         a go command is at work on it\n", s.Paint(term.Warn, "skipped  "), name)
 	}
 	if len(d.Damages) == 0 {
-		fmt.Fprintf(s, "All %d entries, %s, are whole.\n", len(d.Entries)-len(d.Busy), modcache.Size(d.Size))
+		fmt.Fprintf(s, "Nothing is broken: looked at %d of %d entries, %s.\n", len(d.Entries)-len(d.Busy), len(d.Entries), modcache.Size(d.Size))
 	}
 }

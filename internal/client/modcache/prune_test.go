@@ -230,6 +230,40 @@ func TestRemoveLeavesWhatIsLockedOrHasChanged(t *testing.T) {
 	}
 }
 
+func TestClonesAndToolchainsGoWithoutTheirLocks(t *testing.T) {
+	t.Parallel()
+	c := fill(t, modtest.Module{Path: "golang.org/toolchain", Version: "v0.0.1-go1.98.0.linux-amd64", Files: map[string]string{"bin/go": "x"}})
+	clone := "cache/vcs/" + strings.Repeat("ab", 32)
+	c.change(t, clone+"/objects/pack/x.pack", "bytes")
+	c.change(t, clone+".info", "git3:https://example.com/repo")
+	c.age(t, time.Hour)
+	cache := c.open(t)
+	plan := scan(t, cache).Plan(modcache.Rules{VCS: true, Toolchains: true, Now: time.Now()})
+	if len(plan) != 2 {
+		t.Fatalf("%q", names(plan))
+	}
+	unlock := hold(t, filepath.Join(c.dir, clone+".lock"))
+	for _, r := range plan {
+		if err := cache.Remove(t.Context(), r); errors.Is(err, modcache.ErrInUse) != (r.Entry.Kind == modcache.VCS) {
+			t.Errorf("%s: %v", r.Entry, err)
+		}
+	}
+	unlock()
+	for _, r := range scan(t, cache).Plan(modcache.Rules{VCS: true, Now: time.Now()}) {
+		if err := cache.Remove(t.Context(), r); err != nil {
+			t.Errorf("%s: %v", r.Entry, err)
+		}
+	}
+	for name := range c.snapshot(t) {
+		if !strings.HasPrefix(name, "cache/download/sumdb/") {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(c.dir, clone+".lock")); err != nil {
+		t.Errorf("somebody may wait for this lock: %v", err)
+	}
+}
+
 // touch lets a file have been used just now.
 func (c *goCache) touch(t *testing.T, name string) (undo func()) {
 	t.Helper()

@@ -162,7 +162,7 @@ func (c *comparison) askDatabase(ctx context.Context, m module.Version, lines []
 		}
 		c.contradicted[l] = want
 		want = cmp.Or(want, "nothing of it")
-		c.add(l.found(GosumDatabase, "%s %s: go.sum has %s, %s has %s", m, l.what(), l.hash, c.report.Database, want))
+		c.add(l.found(GosumDatabase, "%s %s: %s has %s, %s has %s", m, l.what(), l.file, l.hash, c.report.Database, want))
 	}
 }
 
@@ -237,7 +237,7 @@ func (c *comparison) compareCached(l line, hash string) {
 		c.report.Cached++
 	case c.contradicted[l]:
 	default:
-		c.add(l.found(GosumCache, "%s %s: go.sum has %s, the module cache has %s", l.mod, l.what(), l.hash, hash))
+		c.add(l.found(GosumCache, "%s %s: %s has %s, the module cache has %s", l.mod, l.what(), l.file, l.hash, hash))
 	}
 }
 
@@ -268,7 +268,7 @@ func (c *comparison) fetch(ctx context.Context, l line) {
 	case err == nil && hash == l.hash:
 		c.report.Fetched++
 	case err == nil:
-		c.add(l.found(GosumProxy, "%s %s: go.sum has %s, the bytes that are served hash to %s", l.mod, l.what(), l.hash, hash))
+		c.add(l.found(GosumProxy, "%s %s: %s has %s, the bytes that are served hash to %s", l.mod, l.what(), l.file, l.hash, hash))
 	case artifact.Class(err) == artifact.ErrNotFound:
 		c.add(l.found(GosumProxy, "%s %s cannot be had any more: %s", l.mod, l.what(), reason(err)))
 	case artifact.Class(err) == artifact.ErrIntegrity:

@@ -50,6 +50,9 @@ func (r *run) command(dir string, env ...string) gocmd.Command {
 			flags = append(flags, flag)
 		}
 	}
+	if len(flags) == 0 {
+		flags = []string{"-buildvcs=auto"} // the default: empty, the variable would hide nothing of a file
+	}
 	env = append(env, "GOFLAGS="+strings.Join(flags, " "))
 	if r.Modules == nil {
 		env = append(env, "GOPROXY=off", "GOSUMDB=off", "GOTOOLCHAIN=local")

@@ -249,6 +249,9 @@ func TestACleanWorkspaceIsCleanAndIsNotTouched(t *testing.T) {
 	if after := p.snapshot(); !maps.Equal(before, after) {
 		t.Error("the workspace was changed")
 	}
+	p.write("go.work.sum", "example.com/word v1.2.0 "+otherHash+"\n")
+	p.want(p.verify(verify.Options{SumsOnly: true}), "gosum-conflict app/go.sum:3", "gosum-database go.work.sum:1", "gosum-conflict lib/go.sum:1")
+	p.write("go.work.sum", "")
 	p.write("vendor/example.com/word/word.go", "package word\n\nconst Hello = \"evil\"\n")
 	p.write("go.work", "go 1.22\n\nuse (\n\t./app\n\t./lib\n\t./none\n)\n")
 	p.want(p.verify(verify.Options{SumsOnly: true}), "workspace-missing go.work:6")
