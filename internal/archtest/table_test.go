@@ -78,6 +78,7 @@ var house = map[string]room{
 	}},
 	"internal/cli": {imports: []string{
 		"internal/admin", "internal/artifact", "internal/auth", "internal/client/diagram", "internal/client/doctor", "internal/client/envswitch", "internal/client/govars", "internal/client/graphview", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
+		"internal/client/bundle", "internal/client/closure", "internal/client/goauth", "internal/client/warm", "internal/source", "internal/sumdb",
 	}},
 
 	// What a developer runs, without a server.
@@ -110,6 +111,14 @@ var house = map[string]room{
 	"internal/client/doctor": {
 		imports: []string{"internal/artifact", "internal/client/doctor/visit", "internal/client/goauth", "internal/client/gocmd", "internal/command", "internal/goenv", "internal/netrc", "internal/source", "internal/sumdb", xmod},
 	},
+
+	// What brings all that a project needs.
+	"internal/client/closure": {imports: []string{"internal/artifact", "internal/blob", "internal/client/modsource", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
+	"internal/client/warm":    {imports: []string{"internal/artifact", "internal/client/closure", "internal/client/gocmd", "internal/client/modsource", "internal/source", xmod}, tests: []string{"internal/goenv"}},
+	"internal/client/bundle": {imports: []string{
+		"internal/artifact", "internal/blob", "internal/client/closure", "internal/client/modsource", "internal/source", "internal/source/upstream",
+		"internal/store", "internal/store/disk", "internal/sumdb", compress, xmod, xsync,
+	}, tests: []string{"internal/goenv"}},
 
 	// Tests only.
 	"internal/archtest":          {testOnly: true},

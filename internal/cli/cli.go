@@ -79,6 +79,9 @@ func command() *cobra.Command {
 		cleanCommand(),
 		doctorCommand(),
 		envCommand(),
+		warmCommand(),
+		exportCommand(),
+		importCommand(),
 	)
 	root.AddCommand(versionCommand())
 	return root

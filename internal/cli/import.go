@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goweir/weir/internal/client/bundle"
+	"github.com/goweir/weir/internal/client/closure"
+	"github.com/goweir/weir/internal/client/modcache"
+	"github.com/goweir/weir/internal/client/term"
+	"github.com/goweir/weir/internal/sumdb"
+)
+
+func importCommand() *cobra.Command {
+	var s settings
+	i := importing{settings: &s}
+	cmd := &cobra.Command{
+		Use:   "import FILE|DIR|-",
+		Short: "Take what \"weir export\" has packed into the folder of a Weir",
+		Long: "Take what \"weir export\" has packed into the folder where a Weir keeps modules, which may\n" +
+			"be running. Every file is compared with the manifest, and every module that the checksum\n" +
+			"database knows is proven once more, with the key that is trusted here (--sumdb, GOSUMDB).\n" +
+			"Nothing that is stored is replaced. What is there is passed over, so that it can be\n" +
+			"interrupted and run again. It ends with 1 when something was refused.",
+		Example: "  weir import deps.tar\n" +
+			"  weir import --data /var/lib/weir --require-sums deps.tar.zst",
+		Args: exactly("a file, a folder or -"),
+		RunE: func(cmd *cobra.Command, args []string) error { return i.run(cmd, args[0]) },
+	}
+	flags := cmd.Flags()
+	s.flags = flags
+	flags.StringVar(&s.config, "config", "", "configuration `file` of the Weir (WEIR_CONFIG); none is needed")
+	flags.StringVar(&s.data, "data", "", "`directory` of the Weir (WEIR_DATA; default weir in the user's cache directory)")
+	flags.StringVar(&s.sumdb, "sumdb", "", "checksum `database` as in GOSUMDB, or \"off\" (WEIR_SUMDB; default: go env GOSUMDB)")
+	flags.BoolVar(&i.requireSums, "require-sums", false, "refuse modules that the checksum database has no record of, such as private ones")
+	flags.BoolVar(&i.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+type importing struct {
+	settings    *settings
+	requireSums bool
+	asJSON      bool
+}
+
+// importedHaul is what is said of an import, for machines.
+type importedHaul struct {
+	SumDB    string   `json:"sumdb,omitempty"`
+	Kept     []string `json:"kept"`
+	Unproven []string `json:"unproven"`
+}
+
+func (i *importing) run(cmd *cobra.Command, name string) error {
+	cfg, _, err := i.settings.load(cmd.Context())
+	if err != nil {
+		return err
+	}
+	trusted, err := sumdb.ParseDatabase(cfg.Sumdb.Reveal())
+	if err != nil {
+		return usageError{fmt.Errorf("--sumdb: %w", err)}
+	}
+	show := newHaulScreen(cmd, i.asJSON)
+	importer := &bundle.Importer{Dir: filepath.Join(cfg.Data, "modules"), SumDB: trusted, RequireSums: i.requireSums, Progress: show.progress}
+	var imported *bundle.Imported
+	if name == "-" {
+		imported, err = importer.ImportTar(cmd.Context(), cmd.InOrStdin())
+	} else {
+		imported, err = importer.Import(cmd.Context(), name)
+	}
+	if errors.Is(err, os.ErrNotExist) && imported == nil {
+		return usageError{err}
+	}
+	if err != nil {
+		return show.refused(name, err)
+	}
+	return i.print(show, cfg.Data, imported)
+}
+
+// refused is the error of a bundle that was refused as a whole.
+func (s *haulScreen) refused(name string, err error) error {
+	if err := s.interrupted(err); err != nil {
+		reason, hint := whyMissing(err)
+		if hint != "" {
+			reason += "\nhint: " + hint
+		}
+		return fmt.Errorf("%s: %s", name, reason)
+	}
+	return nil
+}
+
+func (i *importing) print(s *haulScreen, target string, imported *bundle.Imported) error {
+	s.screen.Done()
+	h := newHaul(target, &closure.Closure{}, imported.Report)
+	h.Modules = len(imported.Manifest.Modules)
+	h.Import = &importedHaul{Kept: []string{}, Unproven: []string{}}
+	for _, n := range imported.Kept {
+		h.Import.Kept = append(h.Import.Kept, n.Key())
+	}
+	for _, v := range imported.Unproven {
+		h.Import.Unproven = append(h.Import.Unproven, v.String())
+	}
+	if imported.Manifest.SumDB != nil {
+		h.Import.SumDB = imported.Manifest.SumDB.Name
+	}
+	if i.asJSON {
+		return errors.Join(writeJSON(s.out, h), h.refused())
+	}
+	s.print(h)
+	fmt.Fprintf(s.out, "%s: %d modules, %d files: %d taken in (%s), %d were there\n", target, h.Modules, h.Files, h.Fetched, modcache.Size(h.Bytes), h.Present)
+	if kept := h.Import.Kept; len(kept) > 0 {
+		fmt.Fprintf(s.out, "kept as they were here, since they say the same: %s\n", firstFew(kept))
+	}
+	if unproven := h.Import.Unproven; len(unproven) > 0 {
+		fmt.Fprintf(s.out, "%s: %s\n", s.out.Paint(term.Warn, "taken on the word of the manifest, since no checksum database has a record"), firstFew(unproven))
+	}
+	return h.refused()
+}
+
+// refused is an error if files were refused.
+func (h haul) refused() error {
+	if len(h.Failures) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d files were refused; nothing of them was stored", len(h.Failures))
+}

@@ -1,0 +1,362 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/goweir/weir/internal/admin"
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/closure"
+	"github.com/goweir/weir/internal/client/goauth"
+	"github.com/goweir/weir/internal/client/modcache"
+	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/client/term"
+	"github.com/goweir/weir/internal/client/warm"
+	"github.com/goweir/weir/internal/goenv"
+	"github.com/goweir/weir/internal/source"
+)
+
+const aboutWanted = "DIR is a folder of a module or workspace (default: the current one): what its go.sum\n" +
+	"files know is brought, and the toolchain of its go line. LIST is a file, and - is standard\n" +
+	"input, with a line for each of module@version (with what it requires), go1.26.8 (a\n" +
+	"toolchain), or a line of go.sum (that module alone)."
+
+func warmCommand() *cobra.Command {
+	var w warming
+	cmd := &cobra.Command{
+		Use:   "warm [DIR|LIST|-]",
+		Short: "Bring all that a project needs into a Weir, or into the module cache",
+		Long: "Bring all that a project needs to where its builds look for it: into a proxy, or with\n" +
+			"--modcache into the module cache of this machine. What is there is not fetched again, so\n" +
+			"that it can be interrupted and run again. It ends with 1 when something is missing.\n\n" + aboutWanted,
+		Example: "  weir warm --to https://weir.example.com\n" +
+			"  weir warm --modcache --platform linux/amd64,darwin/arm64\n" +
+			"  echo golang.org/x/tools/gopls@v0.20.0 | weir warm --to http://localhost:3000 -",
+		Args: atMostOne("a folder, a list or -"),
+		RunE: func(cmd *cobra.Command, args []string) error { return w.run(cmd, args) },
+	}
+	w.register(cmd.Flags())
+	cmd.Flags().StringVar(&w.to, "to", "", "`URL` of the proxy to warm (default: the first entry of GOPROXY, if a Weir answers there)")
+	cmd.Flags().BoolVar(&w.modcache, "modcache", false, "fill the module cache of this machine instead (GOMODCACHE)")
+	cmd.Flags().BoolVar(&w.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// wanted is what a person says of what is wanted.
+type wanted struct{ platforms string }
+
+func (w *wanted) register(flags *pflag.FlagSet) {
+	flags.StringVar(&w.platforms, "platform", runtime.GOOS+"/"+runtime.GOARCH, "`platforms` to bring toolchains for, such as linux/amd64,darwin/arm64, or none; modules are for all")
+}
+
+// closure finds out what is needed.
+func (w *wanted) closure(ctx context.Context, cmd *cobra.Command, args []string, o closure.Options) (c *closure.Closure, err error) {
+	if o.Platforms, err = closure.ParsePlatforms(w.platforms); err != nil {
+		return nil, usageError{err}
+	}
+	name := "."
+	if len(args) > 0 {
+		name = args[0]
+	}
+	if name == "-" {
+		return fromList(ctx, "standard input", cmd.InOrStdin(), o)
+	}
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usageError{fmt.Errorf("%s is neither a folder nor a file; for a module write: echo %[1]s | %s -", name, cmd.CommandPath())}
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch base := filepath.Base(name); {
+	case info.IsDir():
+		return closure.OfProject(ctx, name, o)
+	case base == "go.mod", base == "go.work":
+		return closure.OfProject(ctx, filepath.Dir(name), o)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return fromList(ctx, name, f, o)
+}
+
+func fromList(ctx context.Context, name string, r io.Reader, o closure.Options) (*closure.Closure, error) {
+	c, err := closure.OfList(ctx, r, o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+type warming struct {
+	wanted
+	to       string
+	modcache bool
+	asJSON   bool
+}
+
+func (w *warming) run(cmd *cobra.Command, args []string) error {
+	ctx := cmd.Context()
+	env := goenv.Load(os.Getenv)
+	if w.modcache && w.to != "" {
+		return usageError{errors.New("--to and --modcache are two targets; name one")}
+	}
+	if !w.modcache {
+		target, err := w.target(ctx, env)
+		if err != nil {
+			return err
+		}
+		w.to = target
+		env = goenv.Load(func(name string) string {
+			if name == "GOPROXY" {
+				return target
+			}
+			return os.Getenv(name)
+		})
+	}
+	modules, err := modsource.Open(ctx, env, modsource.Options{UserAgent: userAgent()})
+	if err != nil {
+		return err
+	}
+	defer modules.Close()
+	o := closure.Options{Source: modules.Verified(), GOWORK: env.Value("GOWORK")}
+	if w.modcache {
+		if err := env.Ask(ctx, "GOMODCACHE", "GOVERSION"); err != nil {
+			return err
+		}
+		o.AtHand = env.Value("GOVERSION")
+	}
+	show := newHaulScreen(cmd, w.asJSON)
+	show.say("finding out what is needed")
+	c, err := w.closure(ctx, cmd, args, o)
+	if err != nil {
+		return show.interrupted(err)
+	}
+	var report closure.Report
+	target := modsourceName(w.to)
+	if w.modcache {
+		target = env.Value("GOMODCACHE")
+		report, err = warm.ModCache{Dir: target, GOFLAGS: env.Value("GOFLAGS")}.Fill(ctx, c, show.progress)
+	} else {
+		c.Leave(modules.Private, "GONOPROXY keeps them from proxies")
+		report, err = warm.Proxy(ctx, c, modules, show.progress)
+	}
+	return show.end(target, c, report, err)
+}
+
+// target is the proxy to warm.
+func (w *warming) target(ctx context.Context, env *goenv.Env) (string, error) {
+	given, from := w.to, "--to"
+	if given == "" {
+		given, from = env.Value("GOPROXY"), "GOPROXY"
+	}
+	entries, err := source.ParseList(cmp.Or(given, "direct"))
+	switch {
+	case err != nil:
+		return "", usageError{fmt.Errorf("%s: %w", from, err)}
+	case from == "--to" && (len(entries) != 1 || entries[0].URL == ""):
+		return "", usageError{errors.New("--to must be the URL of one proxy, such as http://localhost:3000")}
+	case from == "--to" || entries[0].URL != "" && isWeir(ctx, env, entries[0].URL):
+		return entries[0].URL, nil
+	}
+	return "", usageError{fmt.Errorf("the first entry of GOPROXY, %s, is no Weir; say what to warm: --to URL, or --modcache", entries[0].Redacted())}
+}
+
+// isWeir reports whether a Weir answers at a URL. One that wants to know who asks
+// answers, too.
+func isWeir(ctx context.Context, env *goenv.Env, rawURL string) bool {
+	base, err := url.Parse(rawURL)
+	if err != nil || base.Scheme != "https" && base.Scheme != "http" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(admin.WhoAmI).String(), nil)
+	if err != nil {
+		return false
+	}
+	if h, _, _ := goauth.Header(ctx, env, base); h != nil {
+		req.Header = h
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	var me map[string]any
+	err = json.NewDecoder(io.LimitReader(resp.Body, maxSecret)).Decode(&me)
+	_, named := me["name"]
+	return err == nil && named && resp.StatusCode == http.StatusOK
+}
+
+// modsourceName is a URL as it may be shown.
+func modsourceName(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "the proxy"
+	}
+	return u.Redacted()
+}
+
+// A haulScreen tells how the work goes on, and what has come of it.
+type haulScreen struct {
+	screen *term.Screen // for people, while it goes on
+	out    *term.Screen // for what has come of it
+	asJSON bool
+	verb   string // such as warm
+	last   time.Time
+}
+
+func newHaulScreen(cmd *cobra.Command, asJSON bool) *haulScreen {
+	return &haulScreen{
+		screen: term.New(cmd.ErrOrStderr(), os.Getenv), out: term.New(cmd.OutOrStdout(), os.Getenv),
+		asJSON: asJSON, verb: cmd.Name(),
+	}
+}
+
+// say shows what is being done.
+func (s *haulScreen) say(text string) { s.screen.Progress(text + " …") }
+
+// redraw is how often the line of progress changes.
+const redraw = 50 * time.Millisecond
+
+// progress shows how far the work has come. It is called by one goroutine at a time.
+func (s *haulScreen) progress(p closure.Progress) {
+	if now := time.Now(); now.Sub(s.last) >= redraw {
+		s.last = now
+		s.screen.Progress(fmt.Sprintf("%*d/%d files  %s  %s", len(fmt.Sprint(p.Total)), p.Done, p.Total, modcache.Size(p.Bytes), p.Last))
+	}
+}
+
+// interrupted is the error of work that was ended by a signal, or err.
+func (s *haulScreen) interrupted(err error) error {
+	s.screen.Done()
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted; what has come stays: run the same command again, and it goes on from there")
+	}
+	return err
+}
+
+// A haul is what has come of bringing a closure, for machines.
+type haul struct {
+	Target   string        `json:"target"`
+	Modules  int           `json:"modules"`
+	Files    int           `json:"files"`
+	Fetched  int           `json:"fetched"`
+	Present  int           `json:"present"`
+	Bytes    int64         `json:"bytes"`
+	Notes    []string      `json:"notes"`
+	Failures []haulFailure `json:"failures"`
+	Bundle   *exportedHaul `json:"bundle,omitempty"`
+	Import   *importedHaul `json:"import,omitempty"`
+}
+
+// A haulFailure is a file that is missing, and why.
+type haulFailure struct {
+	Module  string `json:"module"`
+	Version string `json:"version"`
+	File    string `json:"file"` // kind
+	Error   string `json:"error"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// end prints what has come of it.
+func (s *haulScreen) end(target string, c *closure.Closure, r closure.Report, err error) error {
+	h := newHaul(target, c, r)
+	if err := s.interrupted(err); err != nil {
+		return err
+	}
+	if s.asJSON {
+		err = writeJSON(s.out, h)
+	} else {
+		s.print(h)
+		fmt.Fprintf(s.out, "%s: %d modules, %d files: %d fetched (%s), %d were there\n", target, h.Modules, h.Files, h.Fetched, modcache.Size(h.Bytes), h.Present)
+	}
+	return errors.Join(err, h.missing())
+}
+
+func newHaul(target string, c *closure.Closure, r closure.Report) haul {
+	h := haul{Target: target, Modules: len(c.Modules), Fetched: r.Fetched, Present: r.Present, Bytes: r.Bytes, Notes: append([]string{}, c.Notes...), Failures: []haulFailure{}}
+	seen := map[artifact.Name]bool{}
+	for _, f := range append(r.Failures[:len(r.Failures):len(r.Failures)], c.Failures...) {
+		if !seen[f.Name] {
+			h.Failures = append(h.Failures, newFailure(f))
+			seen[f.Name] = true
+		}
+	}
+	h.Files = h.Fetched + h.Present + len(r.Failures)
+	return h
+}
+
+// missing is an error if something is missing.
+func (h haul) missing() error {
+	if len(h.Failures) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d files are missing; what has come stays: run the same command again when the causes are mended", len(h.Failures))
+}
+
+func newFailure(f closure.Failure) haulFailure {
+	reason, hint := whyMissing(f.Err)
+	return haulFailure{Module: f.Name.Module, Version: f.Name.Version, File: f.Name.Kind.String(), Error: reason, Hint: hint}
+}
+
+// whyMissing says what went wrong without secrets, with the cause that the system names.
+func whyMissing(err error) (reason, hint string) {
+	e, ok := errors.AsType[*artifact.Error](err)
+	if !ok {
+		return artifact.Clean(err.Error(), 600), ""
+	}
+	reason = e.Reason
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		reason += ": " + op.Error()
+	}
+	return reason, e.Hint
+}
+
+// print prints what is missing: a module once for each reason.
+func (s *haulScreen) print(h haul) {
+	for _, note := range h.Notes {
+		fmt.Fprintf(s.out, "%s %s\n", s.out.Paint(term.Warn, "note:"), note)
+	}
+	var rows [][]term.Cell
+	hints := map[string]bool{}
+	for i, f := range h.Failures {
+		if i > 0 && h.Failures[i-1].Module == f.Module && h.Failures[i-1].Version == f.Version {
+			rows[len(rows)-1][1].Text += ", " + f.File
+			continue
+		}
+		rows = append(rows, []term.Cell{{Text: f.Module + "@" + f.Version, Style: term.Bad}, {Text: f.File}, {Text: f.Error}})
+		if f.Hint != "" {
+			hints[f.Hint] = true
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	s.out.Table(append([][]term.Cell{term.Head("MISSING", "FILES", "WHY")}, rows...))
+	for hint := range hints {
+		fmt.Fprintf(s.out, "%s %s\n", s.out.Paint(term.Strong, "hint:"), hint)
+	}
+}
+
+// userAgent is how the tools present themselves to servers.
+func userAgent() string { return strings.TrimSuffix("weir/"+readBuild().Version, "/") }
