@@ -12,6 +12,7 @@ import (
 
 	"github.com/goweir/weir/internal/client/profile"
 	"github.com/goweir/weir/internal/client/render"
+	"github.com/goweir/weir/internal/modtest"
 )
 
 // awkwardValues mean something to one shell or another.
@@ -109,7 +110,7 @@ func TestProfilesMakeARoundTripThroughGoEnv(t *testing.T) {
 			t.Fatalf("use none: %v %s", err, out)
 		}
 		m.same(t, name+" left", m.goEnv(t, "sh", ""), before)
-		for _, shell := range []struct{ name, target string }{{"sh", "shell"}, {"bash", "direnv"}, {"fish", "fish"}} {
+		for _, shell := range []struct{ name, target string }{{"sh", "shell"}, {"bash", "shell"}, {"fish", "fish"}} {
 			script := m.rendered(t, shell.target, strings.TrimPrefix(name, "./"))
 			m.same(t, name+" in "+shell.name, m.goEnv(t, shell.name, script), want)
 		}
@@ -159,18 +160,74 @@ func (m *machine) same(t *testing.T, what string, got, want map[string]string) {
 	}
 }
 
-// rendered is a snippet with the values themselves: for direnv, a file of the project is
-// read anew each time.
 func (m *machine) rendered(t *testing.T, target, name string) string {
 	t.Helper()
-	if strings.HasSuffix(name, ".yaml") && target == "direnv" {
-		target = "shell"
-	}
 	out, err := m.weir(t, "", "env", "render", target, "--profile", name)
 	if err != nil {
 		t.Fatalf("render %s: %v %s", target, err, out)
 	}
 	return out
+}
+
+// A project that keeps a profile has its settings in force for all who enter its folder,
+// and so after the profile has changed.
+func TestDirenvBringsTheProfileOfAProject(t *testing.T) {
+	t.Parallel()
+	m := desk(t)
+	m.write(t, "go-env.yaml", "GOPROXY: https://first.test\n")
+	m.write(t, ".envrc", m.rendered(t, "direnv", "./go-env.yaml"))
+	m.direnv(t, "allow")
+	if got := m.direnv(t, "exec", ".", "go", "env", "GOPROXY"); got != "https://first.test\n" {
+		t.Errorf("GOPROXY is %q", got)
+	}
+	m.write(t, "go-env.yaml", "GOPROXY: https://second.test\n")
+	if got := m.direnv(t, "exec", ".", "go", "env", "GOPROXY"); got != "https://second.test\n" {
+		t.Errorf("GOPROXY is %q after the profile has changed", got)
+	}
+	m.write(t, ".envrc", m.rendered(t, "direnv", "china"))
+	m.direnv(t, "allow")
+	if got := m.direnv(t, "exec", ".", "go", "env", "GOSUMDB"); got != "sum.golang.google.cn\n" {
+		t.Errorf("GOSUMDB is %q", got)
+	}
+}
+
+// direnv runs direnv in the folder of the project, and returns what it says.
+func (m *machine) direnv(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "direnv", args...)
+	cmd.Env, cmd.Dir = m.env, m.project
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("direnv %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+func TestLintersFindNothingInSnippets(t *testing.T) {
+	t.Parallel()
+	m := desk(t)
+	m.write(t, "awkward.yaml", "GOPRIVATE: '*.corp.test'\nGOFLAGS: '-ldflags=$HOME\\it''s'\nGOVCS:\n")
+	shellcheck := func(dialect string) []string { return []string{"shellcheck", "--norc", "-S", "warning", "-s", dialect, "-"} }
+	// Lines may be long, and there may be comments and no "---" before all.
+	yamllint := []string{"yamllint", "--strict", "-d", "{extends: default, rules: {line-length: disable, document-start: disable, truthy: {check-keys: false}, octal-values: disable, braces: {max-spaces-inside: 0}}}", "-"}
+	for target, linter := range map[string][]string{
+		"shell": shellcheck("sh"), "direnv": shellcheck("bash"), "compose": yamllint, "github": yamllint, "gitlab": yamllint, "kubernetes": yamllint,
+	} {
+		for _, name := range []string{"china", "awkward.yaml"} {
+			cmd := exec.CommandContext(t.Context(), linter[0], linter[1:]...)
+			cmd.Stdin = strings.NewReader(m.rendered(t, target, name))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s of %s: %v\n%s", target, name, err, out)
+			}
+		}
+	}
+	for _, target := range []string{"github", "gitlab"} {
+		cmd := exec.CommandContext(t.Context(), "shellcheck", "--norc", "-S", "warning", "-s", "sh", "-")
+		cmd.Stdin = strings.NewReader(m.credentials(t, target))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("the script of %s: %v\n%s", target, err, out)
+		}
+	}
 }
 
 // Many terminals switch at the same time; in the end there is one profile, whole.
@@ -268,4 +325,52 @@ func (m *machine) credentials(t *testing.T, target string) string {
 		t.Fatalf("%s has no script that brings credentials", target)
 	}
 	return script
+}
+
+// The mirror that works is chosen and used, together with what the profile said before;
+// private modules are asked of nobody.
+func TestTheBestMirrorIsChosenAndUsed(t *testing.T) {
+	t.Parallel()
+	one := simple("example.com/one", "v1.0.0")
+	good, broken := modtest.New(one), modtest.New(one)
+	db := modtest.NewSumDB("sum.corp.test", good)
+	broken.Break("", modtest.Status(503, 0))
+	goodURL, brokenURL := good.Start(t), broken.Start(t)
+	m := desk(t)
+	m.write(t, "go.sum", "example.com/one v1.0.0 h1:unknown\nexample.com/one v1.0.0/go.mod h1:unknown\ngit.corp.test/plans v1.0.0 h1:unknown\ngit.corp.test/plans v1.0.0/go.mod h1:unknown\n")
+	m.write(t, "here.yaml", "GOPROXY: '"+brokenURL+"|"+goodURL+",direct'\nGOPRIVATE: git.corp.test\nGOSUMDB: '"+db.Key()+"'\n")
+	if out, err := m.weir(t, "", "env", "use", "./here.yaml"); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	out, err := m.weir(t, "", "env", "best")
+	if err != nil || !strings.Contains(out, "\nGOPROXY="+goodURL) || !strings.Contains(out, "Private modules (git.corp.test) come from version control") {
+		t.Fatalf("%v %s", err, out)
+	}
+	before := m.goEnv(t, "sh", "")
+	out, err = m.weir(t, "", "env", "best", "--write")
+	if err != nil || !strings.Contains(out, "using best\n  GOPROXY="+goodURL+",direct  (was ") {
+		t.Fatalf("%v %s", err, out)
+	}
+	after := m.goEnv(t, "sh", "")
+	if after["GOPROXY"] != goodURL+",direct" || after["GOPRIVATE"] != "git.corp.test" || after["GOSUMDB"] != db.Key() {
+		t.Errorf("go env says %v", after)
+	}
+	if out, err := m.weir(t, "", "env", "use", "-"); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	m.same(t, "back", m.goEnv(t, "sh", ""), before)
+	for _, p := range []*modtest.Proxy{good, broken} {
+		for path := range p.Requests() {
+			if strings.Contains(path, "git.corp.test") {
+				t.Errorf("a mirror was asked for %s", path)
+			}
+		}
+	}
+	m.write(t, "through.yaml", "GOPROXY: '"+goodURL+"'\nGOPRIVATE: git.corp.test\nGONOPROXY: none\nGOSUMDB: '"+db.Key()+"'\n")
+	if out, err := m.weir(t, "", "env", "use", "./through.yaml"); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	if out, err := m.weir(t, "", "env", "best", "--public"); err == nil || !strings.Contains(out, "private modules (git.corp.test) come through your proxies") {
+		t.Errorf("%v %s", err, out)
+	}
 }

@@ -29,22 +29,24 @@ func envUseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			change, err := useProfile(cmd, s, args[0])
-			if err != nil {
-				return err
-			}
-			showChange(screenOf(cmd.OutOrStdout()), change)
-			warnOverridden(cmd.ErrOrStderr(), change.Overridden)
-			return nil
+			return switchProfile(cmd, s, args[0])
 		},
 	}
 }
 
-func useProfile(cmd *cobra.Command, s envswitch.Switch, name string) (envswitch.Change, error) {
+// switchProfile switches, and says what that has changed.
+func switchProfile(cmd *cobra.Command, s envswitch.Switch, name string) error {
+	switchTo := func() (envswitch.Change, error) { return s.Use(cmd.Context(), name) }
 	if name == "-" {
-		return s.Back(cmd.Context())
+		switchTo = func() (envswitch.Change, error) { return s.Back(cmd.Context()) }
 	}
-	return s.Use(cmd.Context(), name)
+	change, err := switchTo()
+	if err != nil {
+		return err
+	}
+	showChange(screenOf(cmd.OutOrStdout()), change)
+	warnOverridden(cmd.ErrOrStderr(), change.Overridden)
+	return nil
 }
 
 func showChange(screen *term.Screen, c envswitch.Change) {
@@ -57,14 +59,14 @@ func showChange(screen *term.Screen, c envswitch.Change) {
 	}
 	fmt.Fprintln(screen, screen.Paint(term.Strong, head))
 	for _, s := range c.Settings {
-		command, note := "go env -u "+s.Name, ""
+		now, note := s.Name+" unset", ""
 		if s.Set {
-			command = "go env -w " + s.Name + "=" + govars.Redact(s.Name, s.Is)
+			now = s.Name + "=" + govars.Redact(s.Name, s.Is)
 		}
 		if s.WasSet {
 			note = "  (was " + govars.Redact(s.Name, s.Was) + ")"
 		}
-		fmt.Fprintf(screen, "  %s%s\n", command, screen.Paint(term.Faint, note))
+		fmt.Fprintf(screen, "  %s%s\n", now, screen.Paint(term.Faint, note))
 	}
 }
 

@@ -67,7 +67,7 @@ func (s Switch) Use(ctx context.Context, name string) (Change, error) {
 		}
 	}
 	if variable := p.Example(); variable != "" {
-		return Change{}, fmt.Errorf("%s is an example: its %s names example.com; fill in your own with \"weir env edit %s\"", name, variable, name)
+		return Change{}, fmt.Errorf("%s is an example: its %s names example.com; fill in your own: %s", name, variable, p.HowToEdit())
 	}
 	if err := s.askGo(ctx, p); err != nil {
 		return Change{}, err

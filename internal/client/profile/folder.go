@@ -201,6 +201,14 @@ func readFile(name string) (string, error) {
 	return string(data), err
 }
 
+// HowToEdit says how to edit the profile.
+func (p Profile) HowToEdit() string {
+	if isPath(p.Name) {
+		return "it is in " + p.File
+	}
+	return "weir env edit " + p.Name
+}
+
 // Save checks the text of a profile and makes it the file of that name.
 func (f Folder) Save(name, text string) error {
 	if err := CheckName(name); err != nil {

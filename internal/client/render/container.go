@@ -86,9 +86,9 @@ func kubernetes(in Input) (string, error) {
 		"            - {name: cache, mountPath: " + buildCache + ", subPath: build}\n" +
 		"            - {name: netrc, mountPath: " + netrc + ", subPath: netrc, readOnly: true}\n" +
 		"      volumes:\n" +
-		"        - name: src # put your sources here\n" +
+		"        - name: src  # put your sources here\n" +
 		"          emptyDir: {}\n" +
-		"        - name: cache # take a PersistentVolumeClaim to keep it\n" +
+		"        - name: cache  # take a PersistentVolumeClaim to keep it\n" +
 		"          emptyDir: {}\n" +
 		"        - name: netrc\n" +
 		"          secret: {secretName: go-netrc, defaultMode: 0400}\n", nil

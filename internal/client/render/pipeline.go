@@ -27,7 +27,7 @@ func github(in Input) (string, error) {
 		"            umask 077\n" +
 		"            printf '%s\\n' \"$NETRC\" >\"$HOME/.netrc\"\n" +
 		"          fi\n" +
-		"      - uses: actions/setup-go@v5 # keeps the caches, too\n" +
+		"      - uses: actions/setup-go@v5  # keeps the caches, too\n" +
 		"        with:\n" +
 		"          go-version-file: go.mod\n" +
 		"      - run: go build ./...\n" +

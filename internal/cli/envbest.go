@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goweir/weir/internal/client/envswitch"
+	"github.com/goweir/weir/internal/client/mirrors"
+	"github.com/goweir/weir/internal/client/profile"
+	"github.com/goweir/weir/internal/client/term"
+	"github.com/goweir/weir/internal/goenv"
+)
+
+// bestProfile is the profile that a measurement makes.
+const bestProfile = "best"
+
+func envBestCommand() *cobra.Command {
+	var public, write bool
+	cmd := &cobra.Command{
+		Use:   "best",
+		Short: "Choose GOPROXY from a measurement and your private patterns",
+		Long: "Measure the proxies that GOPROXY names, and with --public the built-in public mirrors, as\n" +
+			"\"weir bench\" does, and say what GOPROXY should be. No private module is asked for. Where\n" +
+			"private modules come through the proxies (GONOPROXY), no public mirror takes their place.\n" +
+			"With --write the profile \"" + bestProfile + "\" is made of it and of the profile that is used, and used.",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := envSwitch()
+			if err != nil {
+				return err
+			}
+			goproxy, err := measureBest(cmd, goenv.Load(os.Getenv), public)
+			if err != nil {
+				return err
+			}
+			if write {
+				return writeBest(cmd, s, goproxy)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "To make it so: weir env best --write")
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&public, "public", false, "measure the built-in public mirrors, too")
+	cmd.Flags().BoolVar(&write, "write", false, "make a profile of it, and use it")
+	return cmd
+}
+
+// measureBest measures, says what was found, and returns what GOPROXY should be.
+func measureBest(cmd *cobra.Command, env *goenv.Env, public bool) (string, error) {
+	throughProxies := privateThroughProxies(env)
+	if public && len(throughProxies) > 0 {
+		return "", usageError{fmt.Errorf("private modules (%s) come through your proxies, since GONOPROXY does not name them; public mirrors have not got them, and would learn their names; leave out --public", strings.Join(throughProxies, ","))}
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	o, err := mirrors.Prepare(cmd.Context(), env, mirrors.Request{Public: public, Dir: dir, UserAgent: "weir-env"})
+	if err != nil {
+		return "", err
+	}
+	if len(o.Mirrors) == 0 {
+		return "", usageError{fmt.Errorf("GOPROXY=%s names no proxy to measure; use --public\nsee: %s --help", mirrors.Redact(env.Value("GOPROXY")), cmd.CommandPath())}
+	}
+	progress := screenOf(cmd.ErrOrStderr())
+	o.Progress = func(p mirrors.Progress) { progress.Progress(progressText(p)) }
+	r, err := mirrors.Measure(cmd.Context(), o)
+	progress.Done()
+	if err != nil {
+		return "", err
+	}
+	goproxy, reason := r.Recommend()
+	showBest(screenOf(cmd.OutOrStdout()), r, goproxy, reason, privateText(env, throughProxies))
+	if goproxy == "" {
+		return "", errors.New("no mirror works")
+	}
+	return goproxy, nil
+}
+
+func showBest(screen *term.Screen, r mirrors.Report, goproxy, reason, private string) {
+	rows := [][]term.Cell{term.Head("MIRROR", "RESULT")}
+	for _, m := range r.Mirrors {
+		rows = append(rows, []term.Cell{{Text: bare(m.Name)}, {Text: m.Verdict(), Style: styleOf(m)}})
+	}
+	screen.Table(rows)
+	fmt.Fprintln(screen)
+	if goproxy != "" {
+		fmt.Fprintln(screen, screen.Paint(term.Strong, "GOPROXY="+mirrors.Redact(goproxy)))
+	}
+	showText(screen, term.Plain, reason)
+	showText(screen, term.Plain, private)
+}
+
+// privateThroughProxies are the patterns of private modules that the proxies of GOPROXY
+// are asked for all the same: such a proxy has them, and no other can take its place.
+func privateThroughProxies(env *goenv.Env) []string {
+	unproven, _ := env.First("GONOSUMDB", "GOPRIVATE")
+	direct, _ := env.First("GONOPROXY", "GOPRIVATE")
+	kept := strings.Split(direct.Value, ",")
+	return slices.DeleteFunc(strings.Split(unproven.Value, ","), func(pattern string) bool {
+		return pattern == "" || slices.Contains(kept, pattern)
+	})
+}
+
+// privateText says what becomes of private modules.
+func privateText(env *goenv.Env, throughProxies []string) string {
+	direct, _ := env.First("GONOPROXY", "GOPRIVATE")
+	switch {
+	case len(throughProxies) > 0:
+		return "Private modules (" + strings.Join(throughProxies, ",") + ") come through these proxies, so that only those you have were measured."
+	case direct.Value == "":
+		return "No module is private here. If some of yours are, say so first, such as with: go env -w GOPRIVATE=git.example.com"
+	default:
+		return "Private modules (" + direct.Value + ") come from version control; no proxy hears of them."
+	}
+}
+
+// writeBest makes a profile of what is used and of another GOPROXY, and uses it.
+func writeBest(cmd *cobra.Command, s envswitch.Switch, goproxy string) error {
+	used, _, err := s.Current()
+	if err != nil {
+		return err
+	}
+	p := profile.Profile{}
+	if used != profile.None {
+		if p, err = s.Folder.Load(used); err != nil {
+			return err
+		}
+	}
+	p.Description = "the best mirrors when they were measured"
+	p.Settings = slices.DeleteFunc(p.Settings, func(s profile.Setting) bool { return s.Name == "GOPROXY" })
+	p.Settings = append(p.Settings, profile.Setting{Name: "GOPROXY", Value: goproxy})
+	if err := s.Folder.Save(bestProfile, profile.Format(p)); err != nil {
+		return err
+	}
+	return switchProfile(cmd, s, bestProfile)
+}
