@@ -85,7 +85,7 @@ func measureBest(cmd *cobra.Command, env *goenv.Env, public bool) (string, error
 func showBest(screen *term.Screen, r mirrors.Report, goproxy, reason, private string) {
 	rows := [][]term.Cell{term.Head("MIRROR", "RESULT")}
 	for _, m := range r.Mirrors {
-		rows = append(rows, []term.Cell{{Text: bare(m.Name)}, {Text: m.Verdict(), Style: styleOf(m)}})
+		rows = append(rows, []term.Cell{{Text: bare(m.Name)}, {Text: m.Verdict(), Style: toneStyles[m.Tone()]}})
 	}
 	screen.Table(rows)
 	fmt.Fprintln(screen)
