@@ -111,10 +111,7 @@ func (c *comparison) version(ctx context.Context, m module.Version, lines []line
 		c.askDatabase(ctx, m, lines) // which notes what it could not prove
 		open = nil
 	}
-	open, err := c.askCache(m, lines, open)
-	if err != nil {
-		return err
-	}
+	open = c.askCache(m, lines, open)
 	if c.Modules != nil && c.Bytes {
 		open = lines
 	}
@@ -205,18 +202,19 @@ func cutLast(row string) (before, last string, ok bool) {
 
 // askCache compares lines with the hashes of what the module cache holds. It returns
 // those of the open lines that are open still.
-func (c *comparison) askCache(m module.Version, lines, open []line) ([]line, error) {
+func (c *comparison) askCache(m module.Version, lines, open []line) []line {
 	if c.Cache == nil {
-		return open, nil
+		return open
 	}
 	entry, err := c.Cache.Lookup(m)
-	if err != nil {
-		return open, err
-	}
 	for _, l := range lines {
-		hash, err := c.cached(entry, l)
+		var hash string
+		if err == nil {
+			hash, err = c.cached(entry, l)
+		}
 		if err != nil {
-			return open, err
+			c.cacheFailed(l, err)
+			return open
 		}
 		if hash == "" {
 			continue
@@ -224,7 +222,14 @@ func (c *comparison) askCache(m module.Version, lines, open []line) ([]line, err
 		open = slices.DeleteFunc(open, func(o line) bool { return o == l })
 		c.compareCached(l, hash)
 	}
-	return open, nil
+	return open
+}
+
+// cacheFailed notes that something in the module cache cannot be read.
+func (c *comparison) cacheFailed(l line, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(l.found(NotChecked, "%s in the module cache: %v", l.mod, err))
 }
 
 // compareCached compares a line with the hash of what the module cache holds. Where that

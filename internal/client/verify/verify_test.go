@@ -497,7 +497,17 @@ func TestDamageInTheModuleCacheIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A .mod that cannot be read, not even by root, is one that is something else.
+	mod := filepath.Join(p.cache, "cache/download/example.com/word/@v/v1.2.0.mod")
+	if err := errors.Join(os.Remove(mod), os.Mkdir(mod, 0o700)); err != nil {
+		t.Fatal(err)
+	}
 	r := p.verify(verify.Options{SumsOnly: true})
+	p.want(r, "cache-damaged go.sum:1", "not-checked go.sum:3", "not-checked go.sum:4")
+	if err := os.Remove(mod); err != nil {
+		t.Fatal(err)
+	}
+	r = p.verify(verify.Options{SumsOnly: true})
 	p.want(r, "cache-damaged go.sum:1", "cache-damaged go.sum:3")
 	if !strings.Contains(r.Findings[0].Message, "greet.go was changed") || !strings.Contains(r.Findings[1].Message, "zip") {
 		t.Errorf("%+v", r.Findings)
