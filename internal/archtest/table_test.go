@@ -77,12 +77,13 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/client/diagram", "internal/client/doctor", "internal/client/envswitch", "internal/client/govars", "internal/client/graphview", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
+		"internal/admin", "internal/artifact", "internal/auth", "internal/client/diagram", "internal/client/doctor", "internal/client/envswitch", "internal/client/explain", "internal/client/govars", "internal/client/graphview", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
 		"internal/client/bundle", "internal/client/closure", "internal/client/goauth", "internal/client/warm", "internal/source", "internal/sumdb",
 	}},
 
 	// What a developer runs, without a server.
 	"internal/client/login":     {},
+	"internal/client/explain":   {imports: []string{xmod}},
 	"internal/client/digraph":   {},
 	"internal/client/diagram":   {},
 	"internal/client/modgraph":  {imports: []string{"internal/artifact", "internal/client/digraph", "internal/client/modsource", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},

@@ -82,6 +82,7 @@ func command() *cobra.Command {
 		warmCommand(),
 		exportCommand(),
 		importCommand(),
+		explainCommand(),
 	)
 	root.AddCommand(versionCommand())
 	return root
