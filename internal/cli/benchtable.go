@@ -85,7 +85,7 @@ func showRecommendation(screen *term.Screen, r mirrors.Report, env *goenv.Env) {
 		return
 	}
 	shown := mirrors.Redact(goproxy)
-	fmt.Fprintln(screen, screen.Paint(term.Strong, "Recommended: GOPROXY="+shown))
+	fmt.Fprintf(screen, "Recommended:\n  %s\n", screen.Paint(term.Strong, "GOPROXY="+shown))
 	showText(screen, term.Plain, reason)
 	switch current, _ := env.Lookup("GOPROXY"); {
 	case current.Value == goproxy:
@@ -93,8 +93,8 @@ func showRecommendation(screen *term.Screen, r mirrors.Report, env *goenv.Env) {
 	case shown != goproxy:
 		fmt.Fprintln(screen, "Where it says xxxxx, keep the credentials that your GOPROXY has.")
 	case current.Layer == goenv.Environment && current.Value != "":
-		fmt.Fprintf(screen, "GOPROXY is set in the environment: change it there.\n")
+		fmt.Fprintln(screen, "GOPROXY is set in the environment: change it there.")
 	default:
-		fmt.Fprintf(screen, "To make it so: go env -w \"GOPROXY=%s\"\n", goproxy)
+		fmt.Fprintf(screen, "To make it so:\n  go env -w \"GOPROXY=%s\"\n", goproxy)
 	}
 }

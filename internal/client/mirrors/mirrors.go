@@ -39,6 +39,9 @@ type Options struct {
 	// Current is the GOPROXY in force. Its end, direct or off, is what a recommended
 	// one ends with, and so are the folders in it what that begins with.
 	Current []source.Entry
+	// Private are patterns of private modules that come through the proxies of GOPROXY.
+	// Where there are any, no other mirror is recommended, since that would be asked for them.
+	Private []string
 	// SumDB is the checksum database that mirrors are asked to support; empty:
 	// sum.golang.org.
 	SumDB string

@@ -57,7 +57,7 @@ func Prepare(ctx context.Context, env *goenv.Env, r Request) (Options, error) {
 	if err != nil {
 		return Options{}, fmt.Errorf("GOPROXY: %w", err)
 	}
-	o := Options{Current: current, UserAgent: r.UserAgent}
+	o := Options{Current: current, Private: throughProxies(env), UserAgent: r.UserAgent}
 	if err := o.addMirrors(ctx, env, r); err != nil {
 		return Options{}, err
 	}
@@ -65,6 +65,20 @@ func Prepare(ctx context.Context, env *goenv.Env, r Request) (Options, error) {
 		return o, nil
 	}
 	return o, o.addModules(ctx, env, r)
+}
+
+// throughProxies are the patterns of modules that are kept from the checksum database, but
+// not from proxies.
+func throughProxies(env *goenv.Env) []string {
+	direct := patterns(env, "GONOPROXY")
+	return slices.DeleteFunc(patterns(env, "GONOSUMDB"), func(p string) bool { return slices.Contains(direct, p) })
+}
+
+// patterns are those of one of the variables GONOPROXY and GONOSUMDB, whose default is
+// GOPRIVATE.
+func patterns(env *goenv.Env, name string) []string {
+	s, _ := env.First(name, "GOPRIVATE")
+	return strings.FieldsFunc(s.Value, func(r rune) bool { return r == ',' })
 }
 
 // addMirrors adds each mirror once.

@@ -164,6 +164,26 @@ func TestCredentialsAreForTheEntriesOfGOPROXY(t *testing.T) {
 	}
 }
 
+func TestPrivateModulesThatComeThroughProxiesAreFound(t *testing.T) {
+	for _, c := range []struct {
+		settings map[string]string
+		want     []string
+	}{
+		{map[string]string{}, nil},
+		{map[string]string{"GOPRIVATE": "a.example.com,b.example.com"}, nil},
+		{map[string]string{"GOPRIVATE": "a.example.com,b.example.com", "GONOPROXY": "none"}, []string{"a.example.com", "b.example.com"}},
+		{map[string]string{"GOPRIVATE": "a.example.com,b.example.com", "GONOPROXY": "b.example.com"}, []string{"a.example.com"}},
+		{map[string]string{"GONOSUMDB": "a.example.com"}, []string{"a.example.com"}},
+		{map[string]string{"GONOPROXY": "a.example.com"}, nil},
+	} {
+		c.settings["GOPROXY"] = "off"
+		o, err := Prepare(t.Context(), machine(c.settings), Request{})
+		if err != nil || !slices.Equal(o.Private, c.want) {
+			t.Errorf("%v: %v, %v", c.settings, o.Private, err)
+		}
+	}
+}
+
 func TestThereMayBeNothingToMeasure(t *testing.T) {
 	for _, goproxy := range []string{"off", "direct", "file:///mods"} {
 		o, err := Prepare(t.Context(), machine(map[string]string{"GOPROXY": goproxy}), Request{})

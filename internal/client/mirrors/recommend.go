@@ -63,13 +63,18 @@ func separator(fallBackOnError bool) string {
 // picks are the one or two mirrors to name: the most reliable ones there are.
 func (r Report) picks() []Result {
 	for grade := range 3 {
-		usable := slices.DeleteFunc(slices.Clone(r.Mirrors), func(m Result) bool { return m.State != Works || m.grade() > grade })
+		usable := slices.DeleteFunc(slices.Clone(r.Mirrors), func(m Result) bool { return !r.eligible(m) || m.grade() > grade })
 		if len(usable) > 0 {
 			stay(usable)
 			return usable[:min(len(usable), 2)]
 		}
 	}
 	return nil
+}
+
+// eligible reports whether a mirror may be named at all.
+func (r Report) eligible(m Result) bool {
+	return m.State == Works && (m.Listed || len(r.private) == 0)
 }
 
 // stay moves the mirror that GOPROXY names first to the front, if the best one is hardly
@@ -118,9 +123,19 @@ func isFolder(e source.Entry) bool { return strings.HasPrefix(e.URL, "file:") }
 func (r Report) hopeless() string {
 	var problems []string
 	for _, m := range r.Mirrors {
-		problems = append(problems, m.Name+" "+m.State.describe())
+		if m.State != Works || r.eligible(m) {
+			problems = append(problems, m.Name+" "+m.State.describe())
+		}
 	}
-	return "No mirror can be recommended: " + strings.Join(problems, "; ") + "."
+	return "No mirror can be recommended: " + strings.Join(problems, "; ") + "." + r.loyalty()
+}
+
+// loyalty says why mirrors that GOPROXY does not name are left out; empty where they are not.
+func (r Report) loyalty() string {
+	if len(r.private) == 0 || !slices.ContainsFunc(r.Mirrors, func(m Result) bool { return !m.Listed }) {
+		return ""
+	}
+	return fmt.Sprintf(" Private modules (%s) come through the proxies of GOPROXY, since GONOPROXY does not name them: other mirrors would be asked for them, and are left out.", strings.Join(r.private, ","))
 }
 
 // describe says what a mirror did, as the end of a sentence.
@@ -133,7 +148,7 @@ func (s State) describe() string {
 
 // reason says in sentences why.
 func (r Report) reason(picks []Result, front []source.Entry, end string) string {
-	said := []string{praise(picks[0], r.Mirrors)}
+	said := []string{r.praise(picks[0])}
 	if len(picks) > 1 {
 		said = append(said, fmt.Sprintf("%s stands in for it (%s): after \"|\" any trouble with the first leads to the second.", picks[1].Name, costText(picks[1])))
 	}
@@ -155,7 +170,7 @@ func (r Report) reason(picks []Result, front []source.Entry, end string) string 
 	if dropped := r.unmeasured(); len(dropped) > 0 {
 		said = append(said, fmt.Sprintf("GOPROXY also names %s, which was not measured and is left out here.", strings.Join(dropped, " and ")))
 	}
-	return strings.Join(append(said, "GOPRIVATE, GONOPROXY and GONOSUMDB stay as they are."), " ")
+	return strings.Join(append(said, "GOPRIVATE, GONOPROXY and GONOSUMDB stay as they are."), " ") + r.loyalty()
 }
 
 // unmeasured are the proxies of GOPROXY that nobody measured.
@@ -171,13 +186,16 @@ func (r Report) unmeasured() []string {
 }
 
 // praise says what speaks for the first.
-func praise(m Result, all []Result) string {
-	how := "is the best of those that work"
+func (r Report) praise(m Result) string {
+	how, best := "is the best of those that work", r.Mirrors[0]
 	switch {
-	case len(all) == 1:
+	case len(r.Mirrors) == 1:
 		how = "works"
-	case m.Name != all[0].Name:
-		how = fmt.Sprintf("is what you have, and %s is hardly faster (%s)", all[0].Name, costText(all[0]))
+	case m.Name == best.Name:
+	case r.eligible(best):
+		how = fmt.Sprintf("is what you have, and %s is hardly faster (%s)", best.Name, costText(best))
+	default:
+		how = "is the best of those that GOPROXY names"
 	}
 	text := fmt.Sprintf("%s %s: %s, %s good", m.Name, how, costText(m), answersText(m))
 	switch {

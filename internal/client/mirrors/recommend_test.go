@@ -82,6 +82,21 @@ func TestRecommendedIsWhatIsCorrectReliableAndFast(t *testing.T) {
 	}
 }
 
+// Where private modules come through the proxies that GOPROXY names, a faster mirror would
+// hear of them.
+func TestNoMirrorIsRecommendedThatWouldHearOfPrivateModules(t *testing.T) {
+	corp := with(result("https://corp.example.com", 500), func(r *Result) { r.Listed = true })
+	r := Report{Mirrors: []Result{result("https://fast.example.com", 1), corp}, current: current(t, "https://corp.example.com,direct"), private: []string{"corp.example.com/*"}}
+	goproxy, reason := r.Recommend()
+	if goproxy != "https://corp.example.com,direct" || !strings.Contains(reason, "Private modules (corp.example.com/*)") || strings.Contains(reason, "hardly faster") {
+		t.Errorf("recommended is %q: %s", goproxy, reason)
+	}
+	r.Mirrors = r.Mirrors[:1]
+	if goproxy, reason := r.Recommend(); goproxy != "" || !strings.Contains(reason, "Private modules (corp.example.com/*)") {
+		t.Errorf("recommended is %q: %s", goproxy, reason)
+	}
+}
+
 func TestPercentilesAreToldAsFarAsTheSampleAllows(t *testing.T) {
 	sample := func(n int) Latency {
 		var l Latency

@@ -22,6 +22,7 @@ type Report struct {
 	Notes   []string  `json:"notes"`
 
 	current []source.Entry
+	private []string
 }
 
 // A State is how a mirror fared.
@@ -128,7 +129,7 @@ func (r Result) SuccessRate() (rate float64, ok bool) {
 func (s *survey) report(began time.Time, rounds int) Report {
 	r := Report{
 		Began: began, Took: Millis(time.Since(began)), Rounds: rounds, SumDB: s.o.SumDB,
-		Modules: []string{}, Notes: append([]string{}, s.o.Notes...), current: s.o.Current,
+		Modules: []string{}, Notes: append([]string{}, s.o.Notes...), current: s.o.Current, private: s.o.Private,
 	}
 	for i, mod := range s.o.Modules {
 		if i < rounds {
