@@ -207,7 +207,9 @@ func TestLintersFindNothingInSnippets(t *testing.T) {
 	t.Parallel()
 	m := desk(t)
 	m.write(t, "awkward.yaml", "GOPRIVATE: '*.corp.test'\nGOFLAGS: '-ldflags=$HOME\\it''s'\nGOVCS:\n")
-	shellcheck := func(dialect string) []string { return []string{"shellcheck", "--norc", "-S", "warning", "-s", dialect, "-"} }
+	shellcheck := func(dialect string) []string {
+		return []string{"shellcheck", "--norc", "-S", "warning", "-s", dialect, "-"}
+	}
 	// Lines may be long, and there may be comments and no "---" before all.
 	yamllint := []string{"yamllint", "--strict", "-d", "{extends: default, rules: {line-length: disable, document-start: disable, truthy: {check-keys: false}, octal-values: disable, braces: {max-spaces-inside: 0}}}", "-"}
 	for target, linter := range map[string][]string{

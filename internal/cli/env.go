@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,25 @@ func envCommand() *cobra.Command {
 	}
 	cmd.AddCommand(envListCommand(), envShowCommand(), envUseCommand(), envDiffCommand(),
 		envEditCommand(), envSaveCommand(), envRemoveCommand(), envRenderCommand(), envBestCommand())
+	for _, sub := range cmd.Commands() {
+		if slices.Contains([]string{"show", "use", "diff", "edit", "remove"}, sub.Name()) {
+			sub.ValidArgsFunction = completeProfiles
+		}
+	}
 	return cmd
+}
+
+// completeProfiles completes the names of profiles.
+func completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	all, err := listProfiles()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, l := range all {
+		names = append(names, cobra.CompletionWithDesc(l.Name, l.Description))
+	}
+	return names, cobra.ShellCompDirectiveDefault
 }
 
 // envSwitch is the switch of this user.

@@ -44,6 +44,7 @@ func envRenderCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&name, "profile", "", "name of a profile, or path of the file of one")
+	_ = cmd.RegisterFlagCompletionFunc("profile", completeProfiles) // the flag is there
 	return cmd
 }
 

@@ -169,11 +169,19 @@ func showVariable(screen *term.Screen, s shown) {
 	if value == "" {
 		value = screen.Paint(term.Faint, "not set")
 	}
-	screen.Table([][]term.Cell{{{Text: fmt.Sprintf("%-11s", s.Name), Style: term.Strong}, {Text: value}}})
+	screen.Table([][]term.Cell{{{Text: fmt.Sprintf("%*s", -nameWidth, s.Name), Style: term.Strong}, {Text: value}}})
 	if s.From != "" && s.From != "default" {
-		fmt.Fprintf(screen, "             %s\n", screen.Paint(term.Faint, "from "+s.From))
+		showBelow(screen, "from "+s.From)
 	}
 	for _, h := range s.Hides {
-		fmt.Fprintf(screen, "             %s\n", screen.Paint(term.Faint, "hides "+h.Value+" from "+h.From))
+		showBelow(screen, "hides "+h.Value+" from "+h.From)
 	}
+}
+
+// nameWidth is how many columns the longest name of a variable takes.
+const nameWidth = len("GOTOOLCHAIN")
+
+// showBelow prints more of a variable below its value.
+func showBelow(screen *term.Screen, text string) {
+	screen.Table([][]term.Cell{{{Text: strings.Repeat(" ", nameWidth)}, {Text: text, Style: term.Faint}}})
 }

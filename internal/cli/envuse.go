@@ -45,6 +45,7 @@ func switchProfile(cmd *cobra.Command, s envswitch.Switch, name string) error {
 		return err
 	}
 	showChange(screenOf(cmd.OutOrStdout()), change)
+	warnExposed(cmd.ErrOrStderr(), change)
 	warnOverridden(cmd.ErrOrStderr(), change.Overridden)
 	return nil
 }
@@ -68,6 +69,24 @@ func showChange(screen *term.Screen, c envswitch.Change) {
 		}
 		fmt.Fprintf(screen, "  %s%s\n", now, screen.Paint(term.Faint, note))
 	}
+}
+
+// warnExposed tells which modules others may hear of from now on.
+func warnExposed(out io.Writer, c envswitch.Change) {
+	if len(c.Exposed) == 0 {
+		return
+	}
+	screen := screenOf(out)
+	fmt.Fprintln(screen, screen.Paint(term.Warn, "No longer private: "+strings.Join(c.Exposed, ", ")))
+	fmt.Fprintf(screen, "Proxies and the checksum database may hear of these modules now. To keep them\nprivate, set GOPRIVATE in this profile as well%s\n", editHint(c.To))
+}
+
+// editHint says how to edit a profile, if that is known.
+func editHint(name string) string {
+	if profile.CheckName(name) != nil {
+		return "."
+	}
+	return ": weir env edit " + name
 }
 
 // warnOverridden tells what does not come into force, and how to let it.

@@ -14,6 +14,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/goweir/weir/internal/client/gocmd"
@@ -35,6 +36,9 @@ type Change struct {
 	From, To   string // names of profiles, or profile.None
 	Settings   []Changed
 	Overridden []Override
+	// Exposed are patterns of modules that were private before and are not any more, so
+	// that proxies and checksum databases may hear of them.
+	Exposed []string
 }
 
 // A Changed is one variable that another value was given in the file of go env -w.
@@ -147,7 +151,10 @@ func (s Switch) to(ctx context.Context, next func(memory) (memory, error), p pro
 	if err != nil {
 		return Change{}, err
 	}
-	change := Change{From: was.Now.Profile, To: is.Now.Profile, Settings: difference(was.Now.Values, is.Now.Values), Overridden: s.overridden(is.Now.Values, p)}
+	change := Change{
+		From: was.Now.Profile, To: is.Now.Profile, Settings: difference(was.Now.Values, is.Now.Values),
+		Overridden: s.overridden(is.Now.Values, p), Exposed: exposed(was.Now.Values, is.Now.Values),
+	}
 	return change, s.commit(ctx, env.UserFile(), is, change.Settings)
 }
 
@@ -239,4 +246,27 @@ func (s Switch) overridden(values Values, p profile.Profile) []Override {
 		}
 	}
 	return all
+}
+
+// exposed are the patterns that make modules private in one set of values and not in
+// another one, unless that lets nothing out at all.
+func exposed(was, is Values) []string {
+	if is["GOPROXY"] == "off" {
+		return nil
+	}
+	still := is.private()
+	return slices.DeleteFunc(was.private(), func(pattern string) bool { return slices.Contains(still, pattern) })
+}
+
+// private are the patterns of modules that either no proxy or no checksum database hears of.
+func (v Values) private() []string {
+	var patterns []string
+	for _, name := range []string{"GOPRIVATE", "GONOPROXY", "GONOSUMDB"} {
+		for pattern := range strings.SplitSeq(v[name], ",") {
+			if pattern != "" && pattern != "none" && !slices.Contains(patterns, pattern) {
+				patterns = append(patterns, pattern)
+			}
+		}
+	}
+	return patterns
 }

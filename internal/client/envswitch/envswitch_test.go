@@ -199,6 +199,30 @@ func TestUseTellsWhatTheEnvironmentHides(t *testing.T) {
 	}
 }
 
+func TestUseTellsWhichModulesAreNoLongerPrivate(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "", nil)
+	d.save("desk", "GOPRIVATE: a.test,b.test\nGONOPROXY: none\nGONOSUMDB: a.test,c.test\n")
+	d.save("train", "GOPRIVATE: b.test\n")
+	d.use("desk")
+	for _, c := range []struct {
+		name string
+		want []string
+	}{
+		{"train", []string{"a.test", "c.test"}},
+		{"desk", nil},
+		{"offline", nil},
+	} {
+		if got := d.use(c.name).Exposed; !slices.Equal(got, c.want) {
+			t.Errorf("use %s exposes %v, want %v", c.name, got, c.want)
+		}
+	}
+	d.use("desk")
+	if got, want := d.use(profile.None).Exposed, []string{"a.test", "b.test", "c.test"}; !slices.Equal(got, want) {
+		t.Errorf("use none exposes %v, want %v", got, want)
+	}
+}
+
 func TestWhatCannotBeUsedChangesNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, "GOPROXY=off\n", nil)

@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -435,5 +436,35 @@ func TestTargetsHaveNamesOfTheirOwn(t *testing.T) {
 	want := []string{"compose", "direnv", "docker", "fish", "github", "gitlab", "jenkins", "kubernetes", "powershell", "shell", "vscode"}
 	if got := slices.Sorted(maps.Keys(names)); !slices.Equal(got, want) {
 		t.Errorf("the targets are %v, want %v", got, want)
+	}
+}
+
+// The page about the command shows what is really rendered.
+func TestThePageShowsWhatIsRendered(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/env.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := Input{Profile: profile.Profile{Name: "office", Description: "at the desk", Settings: []profile.Setting{
+		{Name: "GOPROXY", Value: "https://goproxy.corp.internal,direct"}, {Name: "GOPRIVATE", Value: "git.corp.internal"},
+	}}}
+	for _, target := range []string{"docker", "fish", "powershell", "direnv"} {
+		if text := mustRender(t, target, in); !strings.Contains(string(page), text) {
+			t.Errorf("the page does not show this for %s:\n%s", target, text)
+		}
+	}
+	for _, target := range []string{"compose", "kubernetes", "github", "gitlab", "jenkins"} {
+		_, block, ok := strings.Cut(string(page), " "+target+"\n")
+		block, _, closed := strings.Cut(block, "```")
+		if !ok || !closed {
+			t.Errorf("the page shows nothing for %s", target)
+		}
+		text := mustRender(t, target, in)
+		for line := range strings.Lines(block) {
+			if !strings.Contains(text, line) {
+				t.Errorf("the page shows for %s what is not rendered: %s", target, line)
+			}
+		}
 	}
 }
