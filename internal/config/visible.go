@@ -4,8 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/goweir/weir/internal/spelling"
 )
 
 // visible is a line of the file as a message may show it, however broken the file is:
@@ -118,7 +116,7 @@ func canShow(pattern string, l layout) bool {
 // leafLike is the leaf that a key which is misspelt is meant to be.
 func leafLike(pattern string) (leaf, bool) {
 	section, name := split(pattern)
-	alike := spelling.Nearest(known(section), name)
+	alike := nearest(known(section), name)
 	if alike == "" {
 		return leaf{}, false
 	}

@@ -18,6 +18,7 @@ type Graph struct {
 	Facts   []string         // what is to be said of it as a whole, each a short sentence
 	Columns []string         // the names of what is known of each node
 	Names   map[Group]string // what the groups are called; those without a name by the word they are
+	Weak    string           // what weak edges are called
 	Nodes   []Node
 	Edges   []Edge
 }

@@ -37,7 +37,7 @@ func reach(from int, next [][]int) map[int]bool {
 
 // only is the part of a picture that has some of its nodes.
 func only(g *Graph, keep map[int]bool) *Graph {
-	part := &Graph{Title: g.Title, Facts: g.Facts, Columns: g.Columns, Names: g.Names}
+	part := &Graph{Title: g.Title, Facts: g.Facts, Columns: g.Columns, Names: g.Names, Weak: g.Weak}
 	place := map[int]int{}
 	for i, n := range g.Nodes {
 		if keep[i] {

@@ -134,10 +134,11 @@ func (p page) data(l layout) error {
 	}
 	var d struct {
 		Columns []string `json:"columns"`
+		Weak    string   `json:"weak"`
 		Nodes   []node   `json:"nodes"`
 		Edges   [][4]any `json:"edges"` // from, to, label, weak
 	}
-	d.Columns = p.Columns
+	d.Columns, d.Weak = p.Columns, p.Weak
 	for i, n := range p.Nodes {
 		b := l.boxes[i]
 		item := node{n.Name, n.Sub, n.Group, p.called(n.Group), n.Values, nil, [4]float64{b.x, b.y, b.w, b.h}}

@@ -110,6 +110,7 @@
 		panel.append(l);
 	};
 
+	const about = (e) => [e.label, e.weak && graph.weak ? "(" + graph.weak + ")" : ""].join(" ").trim();
 	const describe = (i, way) => {
 		const n = nodes[i];
 		panel.replaceChildren(element("h2", n.name));
@@ -122,24 +123,24 @@
 			panel.append(p);
 		}
 		list("Why it is there", way.map((m) => [m, nodes[m].sub || ""]), "ol");
-		list("Wanted by", into[i].map((e) => [e.from, [e.label, e.weak ? "(weak)" : ""].join(" ").trim()]));
-		list("Wants", out[i].map((e) => [e.to, e.label]));
+		list("Wanted by", into[i].map((e) => [e.from, about(e)]));
+		list("Wants", out[i].map((e) => [e.to, about(e)]));
 		panel.append(element("h3", "Details"));
 		graph.columns.forEach((column, c) => {
 			if (n.values && n.values[c]) panel.append(element("div", column + ": " + n.values[c], "label"));
 		});
 	};
 
-	// overlay draws the edges of a node, also those that the picture leaves out.
-	const overlay = (i) => {
-		extra.replaceChildren();
+	// overlay draws the edges of a node and of the way to it that the picture leaves out.
+	const overlay = (i, steps) => {
 		const drawn = new Set(lines.map((l) => l.dataset.from + ">" + l.dataset.to));
-		for (const e of into[i].concat(out[i])) {
-			if (drawn.has(e.from + ">" + e.to) || e.from === e.to) continue;
+		for (const e of edges) {
+			const key = e.from + ">" + e.to, onWay = steps.has(key);
+			if (!onWay && e.from !== i && e.to !== i || drawn.has(key) || e.from === e.to) continue;
 			const [ax, ay, aw, ah] = nodes[e.from].box, [bx, by, , bh] = nodes[e.to].box;
 			const x1 = ax + aw, y1 = ay + ah / 2, x2 = bx, y2 = by + bh / 2, bend = Math.max(40, Math.abs(x2 - x1) / 3);
 			const p = document.createElementNS("http://www.w3.org/2000/svg", "path");
-			p.setAttribute("class", "edge on" + (e.weak ? " weak" : ""));
+			p.setAttribute("class", "edge on" + (e.weak ? " weak" : "") + (onWay ? " chain" : ""));
 			p.setAttribute("d", `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`);
 			p.setAttribute("marker-end", "url(#tip)");
 			extra.append(p);
@@ -186,7 +187,7 @@
 		extra.replaceChildren();
 		if (focus >= 0) {
 			describe(focus, way);
-			overlay(focus);
+			overlay(focus, steps);
 			if (focus !== focused) center(focus);
 		} else {
 			panel.innerHTML = emptyPanel;

@@ -31,7 +31,7 @@ func SVG(w io.Writer, g *Graph) error {
 func openSVG(b *bufio.Writer, g *Graph, l layout) {
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" id="picture" role="img" aria-labelledby="picture-title" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f">`+"\n", l.width, l.height, l.width, l.height)
 	fmt.Fprintf(b, "<title id=\"picture-title\">%s</title>\n", escape(g.Title))
-	b.WriteString(`<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>` + "\n")
+	b.WriteString(`<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>` + "\n")
 }
 
 // escape makes a text fit for HTML and XML.
@@ -73,6 +73,9 @@ func (s sketch) describe(e Edge) string {
 	if e.Label != "" {
 		text += " " + e.Label
 	}
+	if e.Weak && s.Weak != "" {
+		text += " (" + s.Weak + ")"
+	}
 	return text
 }
 
@@ -105,14 +108,23 @@ func (s sketch) nodes(links bool) {
 		if links {
 			fmt.Fprintf(s, `<a href="#why=%s">`, url.QueryEscape(n.Name))
 		}
-		fmt.Fprintf(s, `<g class="%s" data-node="%d" transform="translate(%.1f %.1f)"><title>%s</title><rect width="%.1f" height="%.0f" rx="5"/><text x="%d" y="15">%s</text><text class="sub" x="%d" y="28">%s</text></g>`,
-			class, i, box.x, box.y, escape(tooltip(n)), box.w, box.h, nodePadding, escape(n.Name), nodePadding, escape(subtitle(n)))
+		fmt.Fprintf(s, `<g class="%s" data-node="%d" transform="translate(%.1f %.1f)"><title>%s</title><rect width="%.1f" height="%.0f" rx="5"/>%s</g>`,
+			class, i, box.x, box.y, escape(tooltip(n)), box.w, box.h, lines(n))
 		if links {
 			s.WriteString("</a>")
 		}
 		s.WriteString("\n")
 	}
 	s.WriteString("</g>\n")
+}
+
+// lines are what stands in a box.
+func lines(n Node) string {
+	sub := subtitle(n)
+	if sub == "" {
+		return fmt.Sprintf(`<text x="%d" y="21">%s</text>`, nodePadding, escape(n.Name))
+	}
+	return fmt.Sprintf(`<text x="%d" y="15">%s</text><text class="sub" x="%d" y="28">%s</text>`, nodePadding, escape(n.Name), nodePadding, escape(sub))
 }
 
 func tooltip(n Node) string {

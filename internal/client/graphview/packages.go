@@ -146,6 +146,7 @@ func (p *Packages) Picture() *diagram.Graph {
 		Facts:   p.facts(),
 		Columns: []string{"layer", "imports of other modules"},
 		Names:   map[diagram.Group]string{diagram.Main: "program", diagram.Direct: "imported by nobody", diagram.Indirect: "imported", diagram.Test: "imported by tests only"},
+		Weak:    "test",
 	}
 	place := map[string]int{}
 	imported := map[string]bool{}
@@ -162,7 +163,7 @@ func (p *Packages) Picture() *diagram.Graph {
 			g.Edges = append(g.Edges, diagram.Edge{From: i, To: place[path]})
 		}
 		for _, path := range x.TestImports {
-			g.Edges = append(g.Edges, diagram.Edge{From: i, To: place[path], Label: "test", Weak: true})
+			g.Edges = append(g.Edges, diagram.Edge{From: i, To: place[path], Weak: true})
 		}
 	}
 	return g

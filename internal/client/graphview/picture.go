@@ -11,7 +11,7 @@ import (
 // edge bears the version that was asked for where another is in force. What main modules
 // require for others only is weak.
 func (r *Report) Picture() *diagram.Graph {
-	g := &diagram.Graph{Title: "Modules of " + strings.Join(r.Main, ", "), Facts: r.facts(), Columns: []string{"go line", "versions asked for"}}
+	g := &diagram.Graph{Title: "Modules of " + strings.Join(r.Main, ", "), Facts: r.facts(), Columns: []string{"go line", "versions asked for"}, Weak: "// indirect"}
 	if r.Summary.ZipBytes != nil {
 		g.Columns = append(g.Columns, "zip")
 	}

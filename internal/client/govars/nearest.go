@@ -1,5 +1,4 @@
-// Package spelling finds the word that a misspelt one was meant to be.
-package spelling
+package govars
 
 import (
 	"cmp"
@@ -7,12 +6,9 @@ import (
 	"strings"
 )
 
-// longest is how long a word may be, in bytes: more is no slip of the fingers.
-const longest = 80
-
-// Nearest is the one of several words that is spelt most alike, whatever the case of
-// letters, or empty where none is alike.
+// Nearest is the one of several words that a misspelt one was meant to be, or empty.
 func Nearest(words []string, word string) string {
+	const longest = 40 // more is no slip of the fingers
 	if len(words) == 0 || len(word) > longest {
 		return ""
 	}
@@ -27,21 +23,21 @@ func Nearest(words []string, word string) string {
 
 // distance counts the letters to insert, remove or replace to make b of a.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	above := make([]int, len(b)+1)
+	for j := range above {
+		above[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		row := make([]int, len(b)+1)
 		row[0] = i + 1
 		for j := range len(b) {
-			replace := diagonal
+			replaced := above[j]
 			if a[i] != b[j] {
-				replace++
+				replaced++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j+1]+1, row[j]+1)
+			row[j+1] = min(replaced, above[j+1]+1, row[j]+1)
 		}
+		above = row
 	}
-	return row[len(b)]
+	return above[len(b)]
 }
