@@ -693,3 +693,41 @@ func FuzzReadManifest(f *testing.F) {
 		}
 	})
 }
+
+func FuzzOpenArchive(f *testing.F) {
+	m := &Manifest{Format: format, Modules: []Module{{Path: "example.com/a", Version: "v1.0.0"}}, Files: []File{{"example.com/a/@v/v1.0.0.mod", 2, strings.Repeat("0", 64)}}}
+	data, err := m.encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range [][2]string{{ManifestName, string(data)}, {m.Files[0].Path, "ab"}} {
+		if err := packFile(w, e[0], int64(len(e[1])), strings.NewReader(e[1])); err != nil {
+			f.Fatal(err)
+		}
+	}
+	w.Close()
+	f.Add(b.Bytes())
+	f.Add([]byte{0x1f, 0x8b, 8, 0})
+	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, m, err := openArchive(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		defer a.in.Close()
+		for range m.Files {
+			file, r, err := a.next()
+			if err != nil {
+				return
+			}
+			if n, _ := io.Copy(io.Discard, r); n > file.Size {
+				t.Fatalf("%s has %d bytes, and %d in the manifest", file.Path, n, file.Size)
+			}
+		}
+		if _, _, err := a.next(); err == nil {
+			t.Fatal("it has more files than its manifest")
+		}
+	})
+}

@@ -83,7 +83,7 @@ func (i *Importer) importDir(ctx context.Context, dir string) (*Imported, error)
 	defer in.close()
 	for _, f := range m.Files {
 		if isSum(f.Path) {
-			if err := in.checkFile(f); err != nil {
+			if err := in.checkFile(ctx, f); err != nil {
 				return nil, err
 			}
 		}
@@ -320,12 +320,12 @@ func (in *intake) close() error {
 }
 
 // checkFile compares a file of a folder with the manifest.
-func (in *intake) checkFile(f File) error {
+func (in *intake) checkFile(ctx context.Context, f File) error {
 	n, err := f.name()
 	if err != nil {
 		return err
 	}
-	b, err := in.bundle.Fetch(context.Background(), n)
+	b, err := in.bundle.Fetch(ctx, n)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}

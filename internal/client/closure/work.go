@@ -60,11 +60,16 @@ func Work[T any](ctx context.Context, units iter.Seq[T], total, parallel int, do
 	}
 	feed(ctx, units, queue)
 	workers.Wait()
-	slices.SortFunc(w.report.Failures, func(a, b Failure) int { return compareNames(a.Name, b.Name) })
+	w.report.Failures = Sorted(w.report.Failures)
 	if ctx.Err() != nil {
 		return w.report, context.Cause(ctx)
 	}
 	return w.report, nil
+}
+
+// Sorted are failures of several kinds of work, by name.
+func Sorted(failures ...[]Failure) []Failure {
+	return slices.SortedStableFunc(slices.Values(slices.Concat(failures...)), func(a, b Failure) int { return compareNames(a.Name, b.Name) })
 }
 
 func compareNames(a, b artifact.Name) int {
