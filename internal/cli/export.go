@@ -24,10 +24,9 @@ func exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export [DIR|LIST|-] --out DIR|FILE.tar|-",
 		Short: "Pack all that a project needs, for where there is no network",
-		Long: "Pack all that a project needs into a folder or a tar (.tar, .tar.gz, .tar.zst, or - for\n" +
-			"standard output), with the records of the checksum database. It works as a proxy,\n" +
-			"GOPROXY=file:///DIR, and can be taken into a Weir with \"weir import\". A folder or tar that\n" +
-			"was begun is completed by the same command.\n\n" + aboutWanted,
+		Long: "Pack all that a project needs into a folder or a tar, with the records of the\n" +
+			"checksum database. A folder works as a proxy, GOPROXY=file:///DIR; both can be taken\n" +
+			"into a Weir with \"weir import\". What was begun is completed by the same command.\n\n" + aboutWanted,
 		Example: "  weir export --out deps.tar\n" +
 			"  weir export --out deps.tar.zst --platform linux/amd64,windows/amd64 ~/src/project\n" +
 			"  weir export --out second.tar --since first.tar",
@@ -35,9 +34,9 @@ func exportCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, args) },
 	}
 	e.register(cmd.Flags())
-	cmd.Flags().StringVar(&e.out, "out", "", "`where` to: a folder, a file that ends in .tar, .tar.gz or .tar.zst, or - for a tar on standard output")
-	cmd.Flags().StringVar(&e.since, "since", "", "`bundle` or tree head that the receiving Weir knows already: prove that the checksum database goes on from there")
-	cmd.Flags().BoolVar(&e.asJSON, "json", false, "print JSON (to standard error with --out -)")
+	cmd.Flags().StringVar(&e.out, "out", "", "a `folder`, a file *.tar, *.tar.gz or *.tar.zst, or - (a tar)")
+	cmd.Flags().StringVar(&e.since, "since", "", "`bundle` or tree head that the other side has already")
+	cmd.Flags().BoolVar(&e.asJSON, "json", false, "print JSON (with --out - on standard error)")
 	return cmd
 }
 
@@ -171,7 +170,7 @@ func (s *haulScreen) printProof(b *exportedHaul) {
 		fmt.Fprintf(s.out, "proven by %s: %d modules\n", b.SumDB, b.Proven)
 	}
 	if len(b.Unproven) > 0 {
-		fmt.Fprintf(s.out, "%s: %s\n", s.out.Paint(term.Warn, "proven by no checksum database"), firstFew(b.Unproven))
+		fmt.Fprintf(s.out, "%s no checksum database knows these: %s\n", s.out.Paint(term.Warn, "note:"), firstFew(b.Unproven))
 	}
 }
 

@@ -21,11 +21,11 @@ func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE|DIR|-",
 		Short: "Take what \"weir export\" has packed into the folder of a Weir",
-		Long: "Take what \"weir export\" has packed into the folder where a Weir keeps modules, which may\n" +
-			"be running. Every file is compared with the manifest, and every module that the checksum\n" +
-			"database knows is proven once more, with the key that is trusted here (--sumdb, GOSUMDB).\n" +
-			"Nothing that is stored is replaced. What is there is passed over, so that it can be\n" +
-			"interrupted and run again. It ends with 1 when something was refused.",
+		Long: "Take what \"weir export\" has packed into the folder where a Weir keeps modules. The\n" +
+			"Weir may be running. Every file is compared with the manifest, and every module that\n" +
+			"the checksum database knows is proven once more, with the key that is trusted here.\n" +
+			"Nothing that is stored is replaced, and what is there is passed over: interrupt it,\n" +
+			"and run it again. It ends with 1 when something was refused.",
 		Example: "  weir import deps.tar\n" +
 			"  weir import --data /var/lib/weir --require-sums deps.tar.zst",
 		Args: exactly("a file, a folder or -"),
@@ -33,10 +33,10 @@ func importCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	s.flags = flags
-	flags.StringVar(&s.config, "config", "", "configuration `file` of the Weir (WEIR_CONFIG); none is needed")
-	flags.StringVar(&s.data, "data", "", "`directory` of the Weir (WEIR_DATA; default weir in the user's cache directory)")
-	flags.StringVar(&s.sumdb, "sumdb", "", "checksum `database` as in GOSUMDB, or \"off\" (WEIR_SUMDB; default: go env GOSUMDB)")
-	flags.BoolVar(&i.requireSums, "require-sums", false, "refuse modules that the checksum database has no record of, such as private ones")
+	flags.StringVar(&s.config, "config", "", "configuration `file` of the Weir (WEIR_CONFIG)")
+	flags.StringVar(&s.data, "data", "", "`directory` of the Weir (WEIR_DATA)")
+	flags.StringVar(&s.sumdb, "sumdb", "", "checksum `database` as in GOSUMDB (WEIR_SUMDB)")
+	flags.BoolVar(&i.requireSums, "require-sums", false, "refuse modules that the checksum database does not know")
 	flags.BoolVar(&i.asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -64,6 +64,7 @@ func (i *importing) run(cmd *cobra.Command, name string) error {
 		return usageError{fmt.Errorf("--sumdb: %w", err)}
 	}
 	show := newHaulScreen(cmd, i.asJSON)
+	show.failed = "refused:"
 	importer := &bundle.Importer{Dir: filepath.Join(cfg.Data, "modules"), SumDB: trusted, RequireSums: i.requireSums, Progress: show.progress}
 	var imported *bundle.Imported
 	if name == "-" {
@@ -115,7 +116,7 @@ func (i *importing) print(s *haulScreen, target string, imported *bundle.Importe
 		fmt.Fprintf(s.out, "kept as they were here, since they say the same: %s\n", firstFew(kept))
 	}
 	if unproven := h.Import.Unproven; len(unproven) > 0 {
-		fmt.Fprintf(s.out, "%s: %s\n", s.out.Paint(term.Warn, "taken on the word of the manifest, since no checksum database has a record"), firstFew(unproven))
+		fmt.Fprintf(s.out, "%s no checksum database knows these, so that only the manifest vouches for them: %s\n", s.out.Paint(term.Warn, "note:"), firstFew(unproven))
 	}
 	return h.refused()
 }

@@ -32,19 +32,21 @@ import (
 	"github.com/goweir/weir/internal/source"
 )
 
-const aboutWanted = "DIR is a folder of a module or workspace (default: the current one): what its go.sum\n" +
-	"files know is brought, and the toolchain of its go line. LIST is a file, and - is standard\n" +
-	"input, with a line for each of module@version (with what it requires), go1.26.8 (a\n" +
-	"toolchain), or a line of go.sum (that module alone)."
+const aboutWanted = "DIR is a folder of a module or workspace (default: the current one): what its\n" +
+	"go.sum files know is brought, and the toolchain of its go line. LIST is a file, and\n" +
+	"- is standard input, with lines such as\n\n" +
+	"  module@version         the module, with what it requires\n" +
+	"  go1.26.8               a toolchain\n" +
+	"  module version h1:…    a line of go.sum: that module alone"
 
 func warmCommand() *cobra.Command {
 	var w warming
 	cmd := &cobra.Command{
 		Use:   "warm [DIR|LIST|-]",
 		Short: "Bring all that a project needs into a Weir, or into the module cache",
-		Long: "Bring all that a project needs to where its builds look for it: into a proxy, or with\n" +
-			"--modcache into the module cache of this machine. What is there is not fetched again, so\n" +
-			"that it can be interrupted and run again. It ends with 1 when something is missing.\n\n" + aboutWanted,
+		Long: "Bring all that a project needs to where its builds look for it: into a proxy, or\n" +
+			"with --modcache into the module cache of this machine. What is there is not fetched\n" +
+			"again: interrupt it, and run it again. It ends with 1 when something is missing.\n\n" + aboutWanted,
 		Example: "  weir warm --to https://weir.example.com\n" +
 			"  weir warm --modcache --platform linux/amd64,darwin/arm64\n" +
 			"  echo golang.org/x/tools/gopls@v0.20.0 | weir warm --to http://localhost:3000 -",
@@ -52,8 +54,8 @@ func warmCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return w.run(cmd, args) },
 	}
 	w.register(cmd.Flags())
-	cmd.Flags().StringVar(&w.to, "to", "", "`URL` of the proxy to warm (default: the first entry of GOPROXY, if a Weir answers there)")
-	cmd.Flags().BoolVar(&w.modcache, "modcache", false, "fill the module cache of this machine instead (GOMODCACHE)")
+	cmd.Flags().StringVar(&w.to, "to", "", "`URL` of the proxy (default: the first in GOPROXY, if it is a Weir)")
+	cmd.Flags().BoolVar(&w.modcache, "modcache", false, "fill the module cache (GOMODCACHE)")
 	cmd.Flags().BoolVar(&w.asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -62,7 +64,7 @@ func warmCommand() *cobra.Command {
 type wanted struct{ platforms string }
 
 func (w *wanted) register(flags *pflag.FlagSet) {
-	flags.StringVar(&w.platforms, "platform", runtime.GOOS+"/"+runtime.GOARCH, "`platforms` to bring toolchains for, such as linux/amd64,darwin/arm64, or none; modules are for all")
+	flags.StringVar(&w.platforms, "platform", runtime.GOOS+"/"+runtime.GOARCH, "`list` of os/arch to bring toolchains for, or none")
 }
 
 // closure finds out what is needed.
@@ -221,14 +223,14 @@ type haulScreen struct {
 	screen *term.Screen // for people, while it goes on
 	out    *term.Screen // for what has come of it
 	asJSON bool
-	verb   string // such as warm
+	failed string // what to call a file that was not brought
 	last   time.Time
 }
 
 func newHaulScreen(cmd *cobra.Command, asJSON bool) *haulScreen {
 	return &haulScreen{
 		screen: term.New(cmd.ErrOrStderr(), os.Getenv), out: term.New(cmd.OutOrStdout(), os.Getenv),
-		asJSON: asJSON, verb: cmd.Name(),
+		asJSON: asJSON, failed: "missing:",
 	}
 }
 
@@ -288,15 +290,24 @@ func (s *haulScreen) end(target string, c *closure.Closure, r closure.Report, er
 		err = writeJSON(s.out, h)
 	} else {
 		s.print(h)
-		fmt.Fprintf(s.out, "%s: %d modules, %d files: %d fetched (%s), %d were there\n", target, h.Modules, h.Files, h.Fetched, modcache.Size(h.Bytes), h.Present)
+		fmt.Fprintln(s.out, h.summary())
 	}
 	return errors.Join(err, h.missing())
+}
+
+// summary is a line about the whole. A proxy does not say what it had already.
+func (h haul) summary() string {
+	what := fmt.Sprintf("%d fetched (%s), %d were there", h.Fetched, modcache.Size(h.Bytes), h.Present)
+	if strings.Contains(h.Target, "://") {
+		what = fmt.Sprintf("%d came whole (%s)", h.Fetched, modcache.Size(h.Bytes))
+	}
+	return fmt.Sprintf("%s: %d modules, %d files: %s", h.Target, h.Modules, h.Files, what)
 }
 
 func newHaul(target string, c *closure.Closure, r closure.Report) haul {
 	h := haul{Target: target, Modules: len(c.Modules), Fetched: r.Fetched, Present: r.Present, Bytes: r.Bytes, Notes: append([]string{}, c.Notes...), Failures: []haulFailure{}}
 	seen := map[artifact.Name]bool{}
-	for _, f := range append(r.Failures[:len(r.Failures):len(r.Failures)], c.Failures...) {
+	for _, f := range closure.Sorted(r.Failures, c.Failures) {
 		if !seen[f.Name] {
 			h.Failures = append(h.Failures, newFailure(f))
 			seen[f.Name] = true
@@ -332,30 +343,32 @@ func whyMissing(err error) (reason, hint string) {
 	return reason, e.Hint
 }
 
-// print prints what is missing: a module once for each reason.
+// print prints what is missing: each module once, with all its files.
 func (s *haulScreen) print(h haul) {
 	for _, note := range h.Notes {
 		fmt.Fprintf(s.out, "%s %s\n", s.out.Paint(term.Warn, "note:"), note)
 	}
-	var rows [][]term.Cell
-	hints := map[string]bool{}
-	for i, f := range h.Failures {
-		if i > 0 && h.Failures[i-1].Module == f.Module && h.Failures[i-1].Version == f.Version {
-			rows[len(rows)-1][1].Text += ", " + f.File
-			continue
+	for i := 0; i < len(h.Failures); {
+		i += s.printModule(h.Failures[i:])
+	}
+}
+
+// printModule prints the failures of the first module, and returns how many they are.
+func (s *haulScreen) printModule(failures []haulFailure) int {
+	first := failures[0]
+	files := []string{}
+	for _, f := range failures {
+		if f.Module != first.Module || f.Version != first.Version {
+			break
 		}
-		rows = append(rows, []term.Cell{{Text: f.Module + "@" + f.Version, Style: term.Bad}, {Text: f.File}, {Text: f.Error}})
-		if f.Hint != "" {
-			hints[f.Hint] = true
-		}
+		files = append(files, f.File)
 	}
-	if len(rows) == 0 {
-		return
+	fmt.Fprintf(s.out, "%s %s@%s (%s)\n", s.out.Paint(term.Bad, s.failed), first.Module, first.Version, strings.Join(files, ", "))
+	indented(s.out, "    ", first.Error, term.Plain)
+	if first.Hint != "" {
+		indented(s.out, "    ", first.Hint, term.Faint)
 	}
-	s.out.Table(append([][]term.Cell{term.Head("MISSING", "FILES", "WHY")}, rows...))
-	for hint := range hints {
-		fmt.Fprintf(s.out, "%s %s\n", s.out.Paint(term.Strong, "hint:"), hint)
-	}
+	return len(files)
 }
 
 // userAgent is how the tools present themselves to servers.
