@@ -68,8 +68,10 @@ var house = map[string]room{
 	"internal/telemetry":   {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", "internal/store", prometheus}},
 
 	// What builds the house, and what people call.
-	"internal/goenv":  {},
-	"internal/config": {imports: []string{"internal/goenv", xmod, yaml}},
+	"internal/filelock": {},
+	"internal/goenv":    {},
+	"internal/spelling": {},
+	"internal/config":   {imports: []string{"internal/goenv", "internal/spelling", xmod, yaml}},
 	"internal/daemon": {imports: []string{
 		"internal/admin", "internal/artifact", "internal/audit", "internal/auth", "internal/blob", "internal/cache", "internal/certificate", "internal/config",
 		"internal/credential", "internal/egress", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
@@ -77,8 +79,14 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/client/diagram", "internal/client/doctor", "internal/client/envswitch", "internal/client/explain", "internal/client/govars", "internal/client/graphview", "internal/client/login", "internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/config", "internal/daemon", "internal/goenv", "internal/policy", "internal/source/pool", cobra, pflag,
-		"internal/client/bundle", "internal/client/closure", "internal/client/goauth", "internal/client/warm", "internal/source", "internal/sumdb",
+		"internal/admin", "internal/artifact", "internal/auth", "internal/config", "internal/daemon", "internal/goenv", "internal/policy",
+		"internal/source", "internal/source/pool", "internal/sumdb",
+		"internal/client/bundle", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/envswitch",
+		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
+		"internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource",
+		"internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify",
+		"internal/client/warm",
+		cobra, pflag,
 	}},
 
 	// What a developer runs, without a server.
@@ -89,17 +97,17 @@ var house = map[string]room{
 	"internal/client/modgraph":  {imports: []string{"internal/artifact", "internal/client/digraph", "internal/client/modsource", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
 	"internal/client/pkggraph":  {imports: []string{"internal/client/digraph", xsync}},
 	"internal/client/graphview": {imports: []string{"internal/artifact", "internal/client/diagram", "internal/client/modgraph", "internal/client/pkggraph", "internal/client/term", xmod}, tests: []string{"internal/blob", "internal/source"}},
-	"internal/client/govars":    {imports: []string{"internal/source", "internal/sumdb"}},
-	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", yaml}},
-	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/goenv"}},
-	"internal/client/render":    {imports: []string{"internal/client/govars", "internal/client/profile", yaml}}, // yaml in tests only
+	"internal/client/govars":    {imports: []string{"internal/source", "internal/spelling", "internal/sumdb"}},
+	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", "internal/spelling", yaml}},
+	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/filelock", "internal/goenv"}},
+	"internal/client/render":    {imports: []string{"internal/client/govars", "internal/client/profile", "internal/spelling", yaml}}, // yaml in tests only
 	"internal/client/term":      {imports: []string{xterm, xtext}},
 	"internal/client/gocmd":     {imports: []string{"internal/command"}},
 	"internal/client/goauth":    {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},
 	"internal/client/modsource": {imports: []string{
 		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
 	}},
-	"internal/client/modcache": {imports: []string{"internal/artifact", xmod, xsync}},
+	"internal/client/modcache": {imports: []string{"internal/artifact", "internal/filelock", xmod, xsync}},
 	"internal/client/verify": {imports: []string{
 		"internal/artifact", "internal/client/gocmd", "internal/client/modcache", "internal/client/modsource", "internal/goenv", "internal/source", xmod, xsync,
 	}},

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/goweir/weir/internal/spelling"
 )
 
 // An Entry is one entry of a list of upstreams.
@@ -81,7 +83,7 @@ func (c *Config) checkExists(name string) string {
 
 // didYouMean names the one of several names that is most alike, or else gives the advice.
 func didYouMean(names []string, name, advice string) string {
-	if name := nearest(names, name); name != "" {
+	if name := spelling.Nearest(names, name); name != "" {
 		return fmt.Sprintf("did you mean %q?", name)
 	}
 	return advice

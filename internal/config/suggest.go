@@ -1,11 +1,11 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/goweir/weir/internal/spelling"
 )
 
 // allKeys are the keys of all that the file may hold.
@@ -41,10 +41,7 @@ func split(key string) (section, name string) {
 // suggestion is what an unknown key may have been meant to be: one of the section that
 // is spelt alike, or one of another section; or nothing.
 func suggestion(section, name string) string {
-	if len(name) > 80 {
-		return ""
-	}
-	if alike := nearest(known(section), name); alike != "" {
+	if alike := spelling.Nearest(known(section), name); alike != "" {
 		return strconv.Quote(alike)
 	}
 	for _, key := range allKeys {
@@ -53,37 +50,4 @@ func suggestion(section, name string) string {
 		}
 	}
 	return ""
-}
-
-// nearest is the one of several words that is spelt most alike, or empty.
-func nearest(words []string, word string) string {
-	if len(words) == 0 {
-		return ""
-	}
-	found := slices.MinFunc(words, func(a, b string) int { return cmp.Compare(distance(word, a), distance(word, b)) })
-	if distance(word, found) > max(1, len(found)/3) {
-		return ""
-	}
-	return found
-}
-
-// distance counts the letters to insert, remove or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/goweir/weir/internal/spelling"
 )
 
 // visible is a line of the file as a message may show it, however broken the file is:
@@ -116,7 +118,7 @@ func canShow(pattern string, l layout) bool {
 // leafLike is the leaf that a key which is misspelt is meant to be.
 func leafLike(pattern string) (leaf, bool) {
 	section, name := split(pattern)
-	alike := nearest(known(section), name)
+	alike := spelling.Nearest(known(section), name)
 	if alike == "" {
 		return leaf{}, false
 	}

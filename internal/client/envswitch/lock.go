@@ -7,13 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/goweir/weir/internal/filelock"
 )
 
-// How long another switch is waited for, and how often it is looked whether it has ended.
-const (
-	lockTimeout = 30 * time.Second
-	lockEvery   = 20 * time.Millisecond
-)
+// lockTimeout is how long another switch is waited for.
+const lockTimeout = 30 * time.Second
 
 var errLocked = errors.New("another switch is under way")
 
@@ -22,20 +21,14 @@ func lock(ctx context.Context, name string) (release func() error, err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return nil, err
 	}
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lockTimeout, errLocked)
 	defer cancel()
-	for {
-		file, err := tryLock(name)
-		if err != nil {
-			return nil, err
-		}
-		if file != nil {
-			return file.Close, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for %s: %w", name, context.Cause(ctx))
-		case <-time.After(lockEvery):
-		}
+	if err := filelock.Wait(ctx, file); err != nil {
+		return nil, errors.Join(fmt.Errorf("waiting for %s: %w", name, err), file.Close())
 	}
+	return file.Close, nil
 }

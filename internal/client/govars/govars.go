@@ -20,6 +20,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/goweir/weir/internal/source"
+	"github.com/goweir/weir/internal/spelling"
 	"github.com/goweir/weir/internal/sumdb"
 )
 
@@ -77,7 +78,7 @@ func Check(name, value string) error {
 }
 
 func unknown(name string) error {
-	if meant := Nearest(Names(), name); meant != "" {
+	if meant := spelling.Nearest(Names(), name); meant != "" {
 		return fmt.Errorf("%.40q is not to be set here; did you mean %s?", name, meant)
 	}
 	return fmt.Errorf("%.40q is not to be set here; the variables are %s", name, strings.Join(Names(), ", "))

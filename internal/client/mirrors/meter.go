@@ -27,11 +27,12 @@ type meter struct {
 	modules int // that there are to ask for
 	result  Result
 
-	left    int64           // bytes
-	stopped bool            // it is not asked any more
-	inARow  int             // failures since the last answer
-	refused map[string]bool // modules
-	zips    spent           // on zips, those that broke off included
+	left    int64                 // bytes
+	stopped bool                  // it is not asked any more
+	inARow  int                   // failures since the last answer
+	refused map[string]bool       // modules
+	zips    spent                 // on zips, those that broke off included
+	rounds  map[int]time.Duration // what the zip of a round took
 	newest  map[string]newest
 }
 
@@ -50,7 +51,7 @@ type newest struct {
 func newMeter(m Mirror, o Options) *meter {
 	return &meter{
 		prober: newProber(m, o), sumDB: o.SumDB, modules: min(len(o.Modules), maxRounds), left: o.Bytes,
-		refused: map[string]bool{}, newest: map[string]newest{},
+		refused: map[string]bool{}, rounds: map[int]time.Duration{}, newest: map[string]newest{},
 		result: Result{Name: m.Entry.Redacted(), Listed: m.Listed, SumDB: Unknown, Behind: []Lag{}, Wrong: []Wrong{}, entry: m.Entry, missing: map[string]bool{}},
 	}
 }
@@ -237,7 +238,7 @@ func (m *meter) mod(ctx context.Context, mod Module) {
 	}
 }
 
-func (m *meter) zip(ctx context.Context, mod Module) {
+func (m *meter) zip(ctx context.Context, mod Module, round int) {
 	a, ok := m.ask(ctx, mod.name(artifact.Zip), func(body []byte) error { return m.prove(mod, artifact.Zip, body) })
 	if a.status == http.StatusOK && len(a.body) > 0 {
 		m.zips.bytes += int64(len(a.body))
@@ -245,6 +246,7 @@ func (m *meter) zip(ctx context.Context, mod Module) {
 	}
 	if ok {
 		m.result.Zip = append(m.result.Zip, a.duration)
+		m.rounds[round] = a.duration
 	}
 }
 

@@ -161,7 +161,7 @@ func (s *survey) round(ctx context.Context, number int) {
 		m := s.meters[(number+i)%len(s.meters)]
 		progress.Mirror = m.result.Name
 		s.o.Progress(progress)
-		m.zip(ctx, mod)
+		m.zip(ctx, mod, number)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +81,30 @@ func TestThroughputCountsForAModule(t *testing.T) {
 		}
 		if thin := r.Mirrors[1].Throughput; thin < 50_000 || thin > 110_000 {
 			t.Errorf("100 kB/s were measured as %.0f", thin)
+		}
+	})
+}
+
+// A zip that only some mirrors were asked for, since the time was over or one of them does
+// not have it, says nothing about who is faster.
+func TestOnlyZipsThatAllSentAreCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		big := modtest.BigModule("example.com/big", "v1.0.0", 1<<20)
+		big.Time = threeModules[0].Time
+		all := append([]modtest.Module{big}, threeModules...)
+		fast := modtest.New(all...)
+		fast.Break("big/@v/v1.0.0.zip", modtest.Slow(1<<20)) // a second, which the other one is spared
+		slow := modtest.New(all...)
+		slow.Break("big/@v/v1.0.0.zip", modtest.First(1000, modtest.Status(503, 0)))
+		hosts := map[string]http.Handler{"fast": late(10*time.Millisecond, fast), "slow": late(50*time.Millisecond, slow), "lacks": late(30*time.Millisecond, modtest.New(threeModules...))}
+		r := measure(t, hosts, func(o *Options) { o.Modules = records(t, all...) })
+		cost := map[string]Millis{}
+		for _, m := range r.Mirrors {
+			cost[m.Name] = m.PerModule
+		}
+		want := map[string]Millis{"http://fast": Millis(30 * time.Millisecond), "http://slow": Millis(150 * time.Millisecond), "http://lacks": Millis(90 * time.Millisecond)}
+		if !maps.Equal(cost, want) {
+			t.Errorf("a module takes %v, not %v", cost, want)
 		}
 	})
 }

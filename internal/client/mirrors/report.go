@@ -2,6 +2,7 @@ package mirrors
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -80,7 +81,7 @@ type Result struct {
 	Zip    Latency `json:"zip"`
 
 	Throughput float64 `json:"bytes_per_second"` // of zips, one after the other, from request to last byte; zero: there was none
-	PerModule  Millis  `json:"module_ms"`        // what one module takes: .info, .mod and .zip; zero: not known
+	PerModule  Millis  `json:"module_ms"`        // what one module takes: medians of .info and .mod, average of the .zip that all sent; zero: not known
 
 	Compared int   `json:"compared"` // modules whose newest version another mirror told, too
 	Behind   []Lag `json:"behind"`   // those of which another one has a newer version
@@ -137,15 +138,48 @@ func (s *survey) report(began time.Time, rounds int) Report {
 		}
 	}
 	s.compare()
+	shared := s.sharedRounds(rounds)
 	for _, m := range s.meters {
-		r.Mirrors = append(r.Mirrors, m.conclude(len(r.Modules)))
+		r.Mirrors = append(r.Mirrors, m.conclude(len(r.Modules), shared))
 	}
 	rank(r.Mirrors)
 	return r
 }
 
-// conclude completes the result of one mirror, given how many modules there were.
-func (m *meter) conclude(modules int) Result {
+// sharedRounds are the rounds whose zip came from all mirrors that sent any and were asked
+// to the end. Zips are of different sizes, so that only the same ones can be compared.
+func (s *survey) sharedRounds(rounds int) []int {
+	var shared []int
+	for round := range rounds {
+		lacking := func(m *meter) bool {
+			_, sent := m.rounds[round]
+			return !sent && !m.stopped && len(m.rounds) > 0
+		}
+		if !slices.ContainsFunc(s.meters, lacking) {
+			shared = append(shared, round)
+		}
+	}
+	return shared
+}
+
+// zipCost is what a zip takes on average, of those that are shared or, if the mirror sent
+// none of them, of all.
+func (m *meter) zipCost(shared []int) time.Duration {
+	var sample Latency
+	for _, round := range shared {
+		if took, sent := m.rounds[round]; sent {
+			sample = append(sample, took)
+		}
+	}
+	if len(sample) == 0 {
+		sample = m.result.Zip
+	}
+	return sample.mean()
+}
+
+// conclude completes the result of one mirror, given how many modules there were, and the
+// rounds that can be compared.
+func (m *meter) conclude(modules int, shared []int) Result {
 	r := m.result
 	r.Modules = modules
 	r.Missing = slices.AppendSeq([]string{}, maps.Keys(r.missing))
@@ -154,12 +188,12 @@ func (m *meter) conclude(modules int) Result {
 		r.State = r.settled()
 	}
 	if m.zips.time > 0 {
-		r.Throughput = float64(m.zips.bytes) / m.zips.time.Seconds()
+		r.Throughput = math.Round(float64(m.zips.bytes) / m.zips.time.Seconds())
 	}
 	info, hasInfo := r.Info.Percentile(50)
 	mod, hasMod := r.Mod.Percentile(50)
 	if hasInfo && hasMod && len(r.Zip) > 0 {
-		r.PerModule = Millis(info + mod + r.Zip.mean())
+		r.PerModule = Millis(info + mod + m.zipCost(shared))
 	}
 	return r
 }

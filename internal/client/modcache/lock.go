@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"time"
+
+	"github.com/goweir/weir/internal/filelock"
 )
 
 // ErrInUse: a go command is at work there, or was until just now.
@@ -35,6 +37,15 @@ func (c *Cache) tryLock(name string) (unlock func(), err error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return func() { f.Close() }, nil
+}
+
+// tryLockFile locks an open file until it is closed, or fails with ErrInUse at once.
+func tryLockFile(f *os.File) error {
+	err := filelock.Try(f)
+	if errors.Is(err, filelock.ErrHeld) {
+		return ErrInUse
+	}
+	return err
 }
 
 // isLocked reports whether somebody holds the lock. It creates nothing.

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goweir/weir/internal/client/govars"
+	"github.com/goweir/weir/internal/spelling"
 )
 
 // A Folder is where the profiles of a user are: files NAME.yaml. Profiles that are built
@@ -178,7 +178,7 @@ func (f Folder) unknown(name string) error {
 			names = append(names, strings.TrimSuffix(filepath.Base(file), suffix))
 		}
 	}
-	if meant := govars.Nearest(names, name); meant != "" {
+	if meant := spelling.Nearest(names, name); meant != "" {
 		return unknownProfile{fmt.Sprintf("there is no profile %q; did you mean %s?", name, meant)}
 	}
 	return unknownProfile{fmt.Sprintf(`there is no profile %q; "weir env list" shows those there are, "weir env edit %s" makes it`, name, name)}

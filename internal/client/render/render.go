@@ -13,8 +13,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goweir/weir/internal/client/govars"
 	"github.com/goweir/weir/internal/client/profile"
+	"github.com/goweir/weir/internal/spelling"
 )
 
 // An Input is what is rendered.
@@ -65,7 +65,7 @@ func unknown(target string) error {
 	for _, t := range Targets() {
 		names = append(names, t.Name)
 	}
-	if meant := govars.Nearest(names, target); meant != "" {
+	if meant := spelling.Nearest(names, target); meant != "" {
 		return fmt.Errorf("nothing can be rendered for %q; did you mean %s?", target, meant)
 	}
 	return fmt.Errorf("nothing can be rendered for %q; there are %s", target, strings.Join(names, ", "))

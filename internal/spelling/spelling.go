@@ -1,4 +1,5 @@
-package govars
+// Package spelling finds the word that a misspelt one was meant to be.
+package spelling
 
 import (
 	"cmp"
@@ -6,9 +7,12 @@ import (
 	"strings"
 )
 
-// Nearest is the one of several words that a misspelt one was meant to be, or empty.
+// longest is how long a word may be, in bytes: more is no slip of the fingers.
+const longest = 80
+
+// Nearest is the one of several words that is spelt most alike, whatever the case of
+// letters, or empty where none is alike.
 func Nearest(words []string, word string) string {
-	const longest = 40 // more is no slip of the fingers
 	if len(words) == 0 || len(word) > longest {
 		return ""
 	}
@@ -23,21 +27,21 @@ func Nearest(words []string, word string) string {
 
 // distance counts the letters to insert, remove or replace to make b of a.
 func distance(a, b string) int {
-	above := make([]int, len(b)+1)
-	for j := range above {
-		above[j] = j
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
 	}
 	for i := range len(a) {
-		row := make([]int, len(b)+1)
+		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			replaced := above[j]
+			replace := diagonal
 			if a[i] != b[j] {
-				replaced++
+				replace++
 			}
-			row[j+1] = min(replaced, above[j+1]+1, row[j]+1)
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j+1]+1, row[j]+1)
 		}
-		above = row
 	}
-	return above[len(b)]
+	return row[len(b)]
 }

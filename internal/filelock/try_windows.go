@@ -1,4 +1,4 @@
-package modcache
+package filelock
 
 import (
 	"errors"
@@ -17,18 +17,14 @@ const (
 	allBytes        = ^uintptr(0) >> (8 * (unsafe.Sizeof(uintptr(0)) - 4)) // 32 bits of ones
 )
 
-// tryLockFile locks an open file for itself alone until it is closed, or fails with
-// ErrInUse at once.
-//
-// Source: cmd/go/internal/lockedfile/internal/filelock.
-func tryLockFile(f *os.File) error {
+func try(f *os.File) error {
 	var all syscall.Overlapped // from the first byte
 	ok, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusiveLock, 0, allBytes, allBytes, uintptr(unsafe.Pointer(&all)))
 	switch {
 	case ok != 0:
 		return nil
 	case errors.Is(err, lockViolation), errors.Is(err, syscall.ERROR_IO_PENDING):
-		return ErrInUse
+		return ErrHeld
 	}
 	return err
 }
