@@ -216,6 +216,9 @@ func (p doctorPrinter) group(findings []doctor.Finding) [][]term.Cell {
 
 func (p doctorPrinter) finding(f doctor.Finding) [][]term.Cell {
 	text := f.Summary
+	if f.Group == doctor.GroupModule && f.State == doctor.Bad {
+		text = "it breaks, as the picture below shows"
+	}
 	if f.Group == doctor.GroupProxy && f.State != doctor.Bad && p.verbose {
 		text = strings.TrimSuffix(f.Subject+": "+text, ": ")
 	}
@@ -272,21 +275,31 @@ func (p doctorPrinter) verdict(r *doctor.Report) {
 	}
 }
 
+// causeIndent stands before the lines of a cause, below its number.
+const causeIndent = "     "
+
 func (p doctorPrinter) cause(number int, c doctor.Cause) {
-	indent := "     "
-	for i, line := range term.Wrap(c.Summary, p.Width()-len(indent)) {
+	for i, line := range p.lines(c.Summary) {
+		lead := causeIndent
 		if i == 0 {
-			fmt.Fprintf(p, "%3d. %s\n", number, p.Paint(term.Strong, line))
-			continue
+			lead = fmt.Sprintf("%3d. ", number)
 		}
-		fmt.Fprintf(p, "%s%s\n", indent, p.Paint(term.Strong, line))
+		fmt.Fprintf(p, "%s%s\n", lead, p.Paint(term.Strong, line))
 	}
 	if c.Hint != "" {
-		for _, line := range term.Wrap(c.Hint, p.Width()-len(indent)) {
-			fmt.Fprintf(p, "%s%s\n", indent, line)
+		for _, line := range p.lines(c.Hint) {
+			fmt.Fprintf(p, "%s%s\n", causeIndent, line)
 		}
 	}
 	for _, fix := range c.Fixes {
-		fmt.Fprintf(p, "%s%s\n", indent, p.Paint(term.Good, "$ "+fix.Command))
+		fmt.Fprintf(p, "%s%s\n", causeIndent, p.Paint(term.Good, "$ "+fix.Command))
 	}
+}
+
+// lines are the lines of a text below a number: more than one on a terminal only.
+func (p doctorPrinter) lines(text string) []string {
+	if !p.IsTerminal() {
+		return []string{text}
+	}
+	return term.Wrap(text, p.Width()-len(causeIndent))
 }

@@ -12,7 +12,7 @@ type Entry struct {
 // The groups of checks.
 const (
 	groupSettings = "settings"
-	groupModule   = "module"
+	GroupModule   = "module"
 	groupFolder   = "this folder"
 	groupCaches   = "caches"
 	GroupProxy    = "GOPROXY"
@@ -36,7 +36,7 @@ var Catalogue = []Entry{
 	{ID: "http-proxy", Group: groupSettings, Title: "HTTP_PROXY", Looks: "Are HTTP_PROXY, HTTPS_PROXY and NO_PROXY well-formed, and the same in capital and in small letters?"},
 	{ID: "ca-files", Group: groupSettings, Title: "certificates", Looks: "Do the files and folders of SSL_CERT_FILE, SSL_CERT_DIR and GIT_SSL_CAINFO exist?"},
 	{ID: "hidden", Group: groupSettings, Title: "go env -w", Looks: "Settings of `go env -w` that the environment hides; names that the go command does not know."},
-	{ID: "module", Group: groupModule, Title: "the way of the module", Looks: "With a module: every step that the go command would take, to the first that fails. Case of letters, major version, paths above; bytes against go.sum and the checksum database."},
+	{ID: "module", Group: GroupModule, Title: "way", Looks: "With a module: every step that the go command would take, to the first that fails. Case of letters, major version, paths above; bytes against go.sum and the checksum database."},
 	{ID: "go-work", Group: groupFolder, Title: "go.work", Looks: "Can it be read, and are its members there?"},
 	{ID: "go-mod", Group: groupFolder, Title: "go.mod", Looks: "Can it be read, and are the folders of its replacements there?"},
 	{ID: "go-sum", Group: groupFolder, Title: "go.sum", Looks: "Can it be read? Marks of a merge conflict are the usual reason why not."},
@@ -53,11 +53,12 @@ var Catalogue = []Entry{
 	{ID: "proxy-info", Group: GroupProxy, Title: ".info", Looks: "The .info of a version: JSON for this very version."},
 	{ID: "proxy-mod", Group: GroupProxy, Title: ".mod", Looks: "The go.mod of a version."},
 	{ID: "proxy-zip", Group: GroupProxy, Title: ".zip", Looks: "The beginning of the zip of a version."},
+	{ID: "requirements", Group: groupFolder, Title: "requirements", Looks: "Can the go.mod files of what go.mod requires be fetched, as far as they are not in the module cache (at most 20 of them), and are they in go.sum or in the checksum database?"},
 	{ID: "sumdb-way", Group: groupSums, Title: "way", Looks: "Which way the go command takes to the checksum database: the first proxy that says it has it (`supported`), or the database itself. An answer that blocks the way."},
 	{ID: "sumdb-lookup", Group: groupSums, Title: "lookup", Looks: "A record, proven with the tiles of the log and the key of the database."},
 	{ID: "sumdb-direct", Group: groupSums, Title: "directly", Looks: "Can the database be reached without a proxy? For your information, where it is asked through one."},
 	{ID: "vcs-git", Group: groupVCS, Title: "git", Looks: "Is git there, where modules come from version control? Is ssh there, where git is told to use it? Are its certificates there?"},
-	{ID: "vcs-repository", Group: groupVCS, Title: "private modules", Looks: "For one private module of go.mod from each host: the go-import page, and git ls-remote without a prompt."},
+	{ID: "vcs-repository", Group: groupVCS, Title: "repositories", Looks: "For one private module of go.mod from each host, and with GOPROXY=direct for a public one: the go-import page, and git ls-remote without a prompt."},
 	{ID: "go-version", Group: groupSettings, Title: "version of Go", Looks: "Is it older than go1.26.6, which takes changed modules for good (CVE-2026-42501, CVE-2026-56864, CVE-2026-56865)?"},
 }
 

@@ -117,7 +117,8 @@ func (m *machine) checks() []*Check {
 	for _, p := range m.proxies {
 		all = append(all, p.checks()...)
 	}
-	all = append(all, m.sums.checks()...)
+	all = append(all, m.requirementChecks(all)...)
+	all = append(all, m.sums.checks(all)...)
 	all = append(all, m.versionControlChecks()...)
 	return append(all, m.walkChecks()...)
 }

@@ -193,6 +193,23 @@ func (f folder) checkMod() Result {
 	return well(f.mod.Module.Mod.Path)
 }
 
+// maxSumFile is how much is read of go.sum, in bytes.
+const maxSumFile = 64 << 20
+
+// sums are the lines of go.sum; none where it cannot be read.
+func (f folder) sums() []string {
+	file, err := os.Open(filepath.Join(f.dir, "go.sum"))
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxSumFile))
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+}
+
 func (f folder) checkSum() Result {
 	file, err := os.Open(filepath.Join(f.dir, "go.sum"))
 	if err != nil {

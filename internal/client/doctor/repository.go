@@ -28,20 +28,32 @@ func (m *machine) versionControlChecks() []*Check {
 	}
 	git := &Check{ID: "vcs-git", Run: m.checkGit}
 	checks := []*Check{git}
-	hosts := map[string]bool{}
+	for _, path := range m.inVersionControl() {
+		checks = append(checks, &Check{ID: "vcs-repository", Subject: path, After: []*Check{git}, Run: func(ctx context.Context) Result {
+			_, result := m.repository(ctx, path, "")
+			return result
+		}})
+	}
+	return checks
+}
+
+// inVersionControl are modules that come from version control, one from each host.
+func (m *machine) inVersionControl() []string {
+	if m.proxyValue() == "direct" {
+		return []string{m.probe.Path}
+	}
+	var paths []string
 	const enough = 3
+	hosts := map[string]bool{}
 	for _, r := range m.folder.requirements() {
 		host, _, _ := strings.Cut(r.Path, "/")
 		if !m.isPrivate(r.Path) || hosts[host] || len(hosts) == enough || r.Path == m.Target.Path {
 			continue
 		}
 		hosts[host] = true
-		checks = append(checks, &Check{ID: "vcs-repository", Subject: r.Path, After: []*Check{git}, Run: func(ctx context.Context) Result {
-			_, result := m.repository(ctx, r.Path, "")
-			return result
-		}})
+		paths = append(paths, r.Path)
 	}
-	return checks
+	return paths
 }
 
 // usesVersionControl reports whether some modules come from version control.
@@ -133,7 +145,7 @@ func (m *machine) repository(ctx context.Context, path, version string) ([]Hop, 
 		return hops, well("in a repository of " + at.vcs)
 	}
 	refs, r := m.lsRemote(ctx, at)
-	hop := Hop{Where: "git", What: "ls-remote " + redactedURL(at.url), State: r.State, Text: r.Summary}
+	hop := Hop{Where: "git", What: "ls-remote", State: r.State, Text: r.Summary}
 	if r.State == OK {
 		r = at.find(path, version, refs)
 		hop.State, hop.Text = r.State, r.Summary

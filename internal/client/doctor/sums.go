@@ -38,15 +38,24 @@ func newSums(m *machine) *sums {
 	return s
 }
 
+// lookupTime is how many times the bound of a check a lookup may take: it asks for up
+// to a dozen tiles.
+const lookupTime = 3
+
 // checks are those of the checksum database, where one is asked.
-func (s *sums) checks() []*Check {
+func (s *sums) checks(others []*Check) []*Check {
 	if s.err != nil || s.config.Off || !s.fetches() {
 		return nil
 	}
-	way := &Check{ID: "sumdb-way", Subject: s.config.Name, Run: s.checkWay}
+	way := &Check{ID: "sumdb-way", Subject: s.config.Name, Run: s.findWay}
+	for _, other := range others { // the first proxy is asked for the way
+		if other.proxy == 1 && other.ID == "proxy-login" && !s.proxies[0].FallBackOnError && s.config.URL == "" {
+			way.After = []*Check{other}
+		}
+	}
 	return []*Check{
 		way,
-		{ID: "sumdb-lookup", Subject: s.config.Name, After: []*Check{way}, Run: s.checkLookup},
+		{ID: "sumdb-lookup", Subject: s.config.Name, After: []*Check{way}, Patience: lookupTime, Run: s.checkLookup},
 		{ID: "sumdb-direct", Subject: s.config.Name, After: []*Check{way}, Run: s.checkDirect},
 	}
 }
@@ -101,8 +110,6 @@ func (s *sums) blocked(ctx context.Context, p *proxy, a visit.Answer) Result {
 	return bad("sumdb-blocked", fmt.Sprintf("%s answers %d when asked whether it has %s, so that the go command asks nobody else", p.Name, a.Status, s.config.Name),
 		fmt.Sprintf("have it answer 404 there if it does not have the database, or ask the database itself: GOSUMDB=%q", cmp.Or(s.env.Value("GOSUMDB"), s.config.Name)+" https://"+s.config.Name)).with(saying(a)...)
 }
-
-func (s *sums) checkWay(ctx context.Context) Result { return s.findWay(ctx) }
 
 func (s *sums) checkLookup(ctx context.Context) Result {
 	if s.isUnproven(s.probe.Path) {

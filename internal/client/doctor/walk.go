@@ -63,9 +63,13 @@ func (settled) Error() string { return "the walk is at its end" }
 
 // run walks to the end, or to where the way breaks.
 func (w *walk) run(ctx context.Context) Result {
-	for _, step := range []func(context.Context) error{w.checkName, w.goPrivate, w.resolve, w.fetchMod, w.fetchZip, w.compareWithGoSum, w.prove} {
-		end, ok := errors.AsType[settled](step(ctx))
-		if ok {
+	return w.take(ctx, w.checkName, w.goPrivate, w.resolve, w.fetchMod, w.fetchZip, w.compareWithGoSum, w.prove)
+}
+
+// take takes some steps.
+func (w *walk) take(ctx context.Context, steps ...func(context.Context) error) Result {
+	for _, step := range steps {
+		if end, ok := errors.AsType[settled](step(ctx)); ok {
 			return end.Result
 		}
 	}
@@ -188,6 +192,9 @@ func (w *walk) ask(ctx context.Context, n artifact.Name, what string) (visit.Ans
 		case p.Direct:
 			w.hop("direct", what, Skipped, "on to version control")
 			return visit.Answer{}, w.goDirect(ctx)
+		case p.Off && w.isCached():
+			w.hop("off", what, OK, "it is in the module cache")
+			return visit.Answer{}, settled{well(w.target() + " is in the module cache")}
 		case p.Off:
 			w.hop("off", what, Bad, "GOPROXY ends here")
 			return visit.Answer{}, settled{bad("goproxy-off", fmt.Sprintf("%s is off, and %s is not in the module cache", w.from("GOPROXY"), w.target()), "fetch it where there is a network, or set a proxy", w.unset("GOPROXY"))}
@@ -209,13 +216,26 @@ func (w *walk) ask(ctx context.Context, n artifact.Name, what string) (visit.Ans
 			worst = &r
 		default:
 			w.hop(p.Name, what, Bad, r.Summary)
+			if r.Kind != "forbidden" {
+				return a, settled{r}
+			}
+			if other, ok := w.otherName(ctx); ok { // some refuse what they do not know
+				r = other.with(r.Summary)
+			}
 			return a, settled{r}
 		}
 	}
+	w.hop("GOPROXY", what, Bad, "the list ends here")
 	if worst != nil {
 		return visit.Answer{}, settled{*worst}
 	}
 	return visit.Answer{}, settled{w.unknown(ctx)}
+}
+
+// isCached reports whether the module cache has the version.
+func (w *walk) isCached() bool {
+	_, err := os.Stat(filepath.Join(w.env.Value("GOMODCACHE"), "cache", "download", filepath.FromSlash(w.name(artifact.Zip).Key())))
+	return err == nil
 }
 
 // unknown says why no proxy may know the module or the version.
@@ -356,11 +376,7 @@ func (w *walk) compareWithGoSum(context.Context) error {
 	if w.folder.dir == "" {
 		return nil
 	}
-	data, err := os.ReadFile(filepath.Join(w.folder.dir, "go.sum"))
-	if err != nil {
-		return nil // which is looked at elsewhere
-	}
-	recorded := strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+	recorded := w.folder.sums()
 	for _, line := range w.goSumLines() {
 		if contradicted(line, recorded) {
 			w.hop("go.sum", "hashes", Bad, "they differ")
@@ -381,9 +397,9 @@ func (w *walk) prove(ctx context.Context) error {
 		return settled{r}
 	}
 	lines, r := w.sums.lookup(ctx, module.Version{Path: w.path, Version: w.version})
-	where := w.sums.config.Name
+	where, way := w.sums.config.Name, "directly"
 	if w.sums.via != nil {
-		where += " through " + w.sums.via.Name
+		way = "through " + w.sums.via.Name
 	}
 	if r.State == Bad {
 		w.hop(where, "lookup", Bad, r.Summary)
@@ -399,7 +415,7 @@ func (w *walk) prove(ctx context.Context) error {
 				"have the version fetched anew there; if it stays so, ask another proxy and tell the author: the tag may have been moved").with("fetched: " + line)}
 		}
 	}
-	w.hop(where, "lookup", OK, "proven")
+	w.hop(where, "lookup", OK, "proven, "+way)
 	return nil
 }
 
