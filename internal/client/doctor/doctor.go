@@ -96,9 +96,16 @@ type machine struct {
 	path      []Hop
 }
 
+// asks is how often go env is tried, which a machine under load may keep waiting.
+const asks = 2
+
 func newMachine(ctx context.Context, o Options) *machine {
 	m := &machine{Options: o, env: goenv.Load(o.Getenv), container: container(o.Getenv)}
-	m.askError = m.env.Ask(ctx)
+	for range asks {
+		if m.askError = m.env.Ask(ctx); m.askError == nil || ctx.Err() != nil {
+			break
+		}
+	}
 	m.visitor = visit.New(visit.Options{UserAgent: o.UserAgent})
 	m.folder = openFolder(o.Dir, m.env.Value("GOWORK"))
 	m.probe = m.chooseProbe()

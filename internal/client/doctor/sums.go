@@ -49,7 +49,7 @@ func (s *sums) checks(others []*Check) []*Check {
 	}
 	way := &Check{ID: "sumdb-way", Subject: s.config.Name, Run: s.findWay}
 	for _, other := range others { // the first proxy is asked for the way
-		if other.proxy == 1 && other.ID == "proxy-login" && !s.proxies[0].FallBackOnError && s.config.URL == "" {
+		if other.proxy == 1 && other.ID == "proxy-list" && !s.proxies[0].FallBackOnError && s.config.URL == "" {
 			way.After = []*Check{other}
 		}
 	}

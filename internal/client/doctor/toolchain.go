@@ -17,9 +17,12 @@ const safeVersion = "go1.26.6"
 
 func (m *machine) checkGo(context.Context) Result {
 	path, err := exec.LookPath("go")
+	exit, exited := errors.AsType[*exec.ExitError](m.askError)
 	switch {
 	case err != nil:
 		return bad("go-missing", "there is no go command in PATH", "install Go from https://go.dev/dl, or add its bin folder to PATH")
+	case exited && !exit.Exited():
+		return warn("go-slow", fmt.Sprintf("the go command at %s does not say in time what its settings are", path), "is the machine very busy? Try go env by hand", byHand("go env"))
 	case m.askError != nil:
 		return bad("go-broken", fmt.Sprintf("the go command at %s does not run", path), "try go env by hand; install Go anew from https://go.dev/dl if it fails", byHand("go env"))
 	}
