@@ -127,6 +127,7 @@ type Message struct {
 	Rank     Rank     // what to see to first
 	Example  string   // the message as it is printed
 	Patterns []string // how it is recognised, see compile; any of them
+	General  bool     // it fits whatever nothing more is known about
 	Follows  []string // ids of what this is a consequence of, if both are there; may end in *
 	Title    Phrase   // what has happened, in a few words
 	Cause    Phrase   // why

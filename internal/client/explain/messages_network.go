@@ -102,6 +102,15 @@ var tlsMessages = []Message{
 		Fix:      Phrase{"Try again and try a nearer proxy; behind a VPN lower the MTU.", "重试，或换用更近的代理；使用 VPN 时降低 MTU。"},
 		Commands: []string{`curl -sS -o /dev/null -w '%{time_connect}s connect, %{time_appconnect}s TLS' {url}`},
 	},
+	{
+		ID: "tls-failed", General: true,
+		Example:  `go: example.com/m@v1.0.0: Get "https://proxy.example.com/example.com/m/@v/v1.0.0.info": remote error: tls: protocol version not supported`,
+		Patterns: []string{`remote error: tls: {problem:text}`, `Get "{url}": tls: {problem:text}`, `Get "{url}": x509: {problem:text}`},
+		Title:    Phrase{"This machine and {host} do not agree on TLS", "本机与 {host} 无法建立 TLS 连接"},
+		Cause:    Phrase{"The handshake failed: {problem}. The server wants a version or a cipher that the go command does not use, or a certificate from the client, which it cannot send; or something in between interferes.", "握手失败：{problem}。服务器要求的版本或加密套件 go 命令不支持，或要求 go 命令无法提供的客户端证书；也可能是途中设备干扰。"},
+		Fix:      Phrase{"See what the server offers. It has to allow TLS 1.2 or 1.3; in front of one that wants client certificates put a proxy that has one.", "查看服务器支持的内容。它必须允许 TLS 1.2 或 1.3；如果服务器要求客户端证书，请在前面架设一个持有证书的代理。"},
+		Commands: []string{`openssl s_client -connect {host}:443`, `curl -sSIv {url}`},
+	},
 }
 
 // networkMessages are about connections, at any hop.
@@ -206,5 +215,14 @@ var networkMessages = []Message{
 		Cause:    Phrase{"The request is the last thing this output shows. The go command waits for answers without a limit, and neither \",\" nor \"|\" in GOPROXY helps against silence.", "输出到这个请求为止。go 命令会无限期等待回答，GOPROXY 中的“,”和“|”对此都没有作用。"},
 		Fix:      Phrase{"Interrupt it and ask yourself, with a limit. Use a proxy that has deadlines for what is behind it.", "中断它，自己用带时限的请求试一次。使用对上游设有时限的代理。"},
 		Commands: []string{`curl -sSi --max-time 20 {url}`, `go env GOPROXY`, `weir doctor {module}@{version}`},
+	},
+	{
+		ID: "net-failed", General: true,
+		Example:  `go: example.com/m@v1.0.0: Get "http://proxy.example.com/example.com/m/@v/v1.0.0.info": net/http: HTTP/1.x transport connection broken: malformed HTTP response "hello"`,
+		Patterns: []string{`Get "{url}": {problem:text}`},
+		Title:    Phrase{"{host} was asked, and there was no answer that could be read", "已请求 {host}，但没有得到可读的回答"},
+		Cause:    Phrase{"Before anything of the protocol came, the connection failed: {problem}.", "在收到协议内容之前连接就失败了：{problem}。"},
+		Fix:      Phrase{"Ask the same with curl: if that fails, too, it is the server or the way to it; if not, compare the settings of HTTP proxies.", "用 curl 发同样的请求：如果也失败，问题在服务器或途中；否则比较两者的 HTTP 代理设置。"},
+		Commands: []string{`curl -sSiv {url}`, `go env GOPROXY`},
 	},
 }

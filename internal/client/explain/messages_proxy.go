@@ -3,6 +3,15 @@ package explain
 // proxyMessages are about what servers say, at any hop.
 var proxyMessages = []Message{
 	{
+		ID:       "proxy-400",
+		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 400 Bad Request\n\tserver response: invalid module path",
+		Patterns: []string{`reading {url}: 400 Bad Request server response: {reason:text}`},
+		Title:    Phrase{"{host} does not understand what it was asked for", "{host} 无法理解这个请求"},
+		Cause:    Phrase{"The path in GOPROXY is not the one of its Go repository, or its rules for paths and versions are not those of the protocol.", "GOPROXY 中的路径不是它的 Go 仓库路径，或它对路径、版本的规则与协议不一致。"},
+		Fix:      Phrase{"Read what the server says, and compare the URL in GOPROXY with the one it names for its Go repository.", "阅读服务器给出的原因，并核对 GOPROXY 中的 URL 与它的 Go 仓库地址。"},
+		Commands: []string{`go env GOPROXY`, `curl -sSi {url}`},
+	},
+	{
 		ID:       "http-to-tls-port",
 		Example:  `go: example.com/m@v1.0.0: reading http://proxy.example.com:443/example.com/m/@v/v1.0.0.info: 400 Bad Request`,
 		Patterns: []string{`reading {url:plainurl}: 400 Bad Request`},
@@ -158,6 +167,15 @@ var proxyMessages = []Message{
 		Title:    Phrase{"{host}, or what is behind it, is not available now", "{host} 或其后端暂不可用"},
 		Cause:    Phrase{"The server, its load balancer or its upstream is in trouble. After \",\" in GOPROXY the go command goes on only after 404 and 410, so that the next proxy was not asked.", "服务器、负载均衡器或上游出了问题。GOPROXY 中的“,”只在 404 和 410 时转到下一个，因此没有再问后面的代理。"},
 		Fix:      Phrase{"Try again. Between proxies that are alike write \"|\", or use one that looks after the health of its upstreams.", "重试。内容相同的代理之间用“|”分隔，或使用会监测上游健康状况的代理。"},
+		Commands: []string{`curl -sSi {url}`, `go env GOPROXY`},
+	},
+	{
+		ID: "proxy-status", General: true,
+		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 421 Misdirected Request",
+		Patterns: []string{`reading {url}: {status:status}`},
+		Title:    Phrase{"{host} answered {status}", "{host} 回答了 {status}"},
+		Cause:    Phrase{"That is neither the file nor one of the answers that the protocol knows (200, 404, 410). The go command stops here, unless \"|\" stands behind this entry of GOPROXY.", "这既不是所需文件，也不是协议规定的回答（200、404、410）。除非 GOPROXY 中该项后面是“|”，go 命令会在此停止。"},
+		Fix:      Phrase{"Look at the whole answer: its headers tell which server on the way has sent it.", "查看完整的回答：其中的头部会说明是途中哪台服务器发出的。"},
 		Commands: []string{`curl -sSi {url}`, `go env GOPROXY`},
 	},
 }

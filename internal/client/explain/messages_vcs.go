@@ -110,7 +110,7 @@ var vcsMessages = []Message{
 		Commands: []string{`go env GOPROXY GOPRIVATE GONOPROXY`, `git config --global http.postBuffer 157286400`},
 	},
 	{
-		ID: "git-unreachable", Hop: VCS,
+		ID: "git-unreachable", Hop: VCS, General: true,
 		Example:  "go: example.com/m@v1.0.0: invalid version: git ls-remote -q --end-of-options https://git.example.com/m.git in /go/pkg/mod/cache/vcs/d5ef: exit status 128:\n\tfatal: unable to access 'https://git.example.com/m.git/': Failed to connect to git.example.com port 443 after 2 ms: Could not connect to server",
 		Patterns: []string{`unable to access '{url}': {problem:text}`},
 		Title:    Phrase{"git cannot reach {host}", "git 无法连接 {host}"},
@@ -135,5 +135,14 @@ var vcsMessages = []Message{
 		Cause:    Phrase{"The tag or commit does not exist there, was not pushed, or belongs to a branch that can no longer be reached.", "标签或提交不存在、没有推送，或所在分支已不可达。"},
 		Fix:      Phrase{"See what there is, and push what is missing.", "查看有哪些，并推送缺少的部分。"},
 		Commands: []string{`git ls-remote --tags https://{module}`, `go list -m -versions {module}`},
+	},
+	{
+		ID: "vcs-failed", Hop: VCS, General: true,
+		Example:  "go: example.com/m@v1.0.0: invalid version: git ls-remote -q --end-of-options https://git.example.com/m.git in /go/pkg/mod/cache/vcs/d5ef: exit status 128:\n\tfatal: https://git.example.com/m.git/info/refs not valid: is this a git repository?",
+		Patterns: []string{`{command:system} {arguments:text} in {dir:text}: exit status {status:number}: {problem:text}`, `{command:system} {arguments:text}: exit status {status:number}: {problem:text}`, `unable to resolve {command:system} version: {problem:text}`},
+		Title:    Phrase{"{command} failed: {problem}", "{command} 失败：{problem}"},
+		Cause:    Phrase{"The go command ran {command} to fetch the module directly, and that went wrong for a reason of its own.", "go 命令为直接拉取模块运行了 {command}，而它因自身原因失败。"},
+		Fix:      Phrase{"Run the same command by hand in the same folder; the settings of {command} are a frequent reason.", "在同一目录中手动运行该命令；{command} 自身的设置是常见原因。"},
+		Commands: []string{`git config --list --show-origin`, `go env GOPROXY GOPRIVATE GONOPROXY`},
 	},
 }
