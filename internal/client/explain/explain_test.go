@@ -114,8 +114,35 @@ func TestExplanationsAreFilledIn(t *testing.T) {
 	}
 }
 
+// Commands are pasted without much thought: none turns off what protects, replaces a
+// setting that may be worth something, or has to be edited first.
+func TestCommandsDoNoHarm(t *testing.T) {
+	harm := regexp.MustCompile(`go env -w GO(?:PROXY|PRIVATE|NOPROXY|SUMDB|NOSUMDB|INSECURE|VCS|AUTH|FLAGS)|GO(?:SUMDB|PROXY)=(?:off|direct)|clean -modcache|git config --global|proxy\.example\.com|/path/to|@[A-Z]+$|\bcat .*netrc`)
+	for _, m := range Messages() {
+		for _, command := range m.Commands {
+			if found := harm.FindString(command); found != "" && !regexp.MustCompile(`^go env [A-Z ]+$|^printenv `).MatchString(command) {
+				t.Errorf("%s: %q should not have %q", m.ID, command, found)
+			}
+		}
+		if filled := Text(m.Example)[0].In(English).Commands; len(filled) != len(m.Commands) {
+			t.Errorf("%s: of %q there is only %q", m.ID, m.Commands, filled)
+		}
+	}
+}
+
+func TestTheRepositoryIsReadFromThePath(t *testing.T) {
+	for path, want := range map[string]string{
+		"github.com/a/b": "github.com/a/b", "github.com/a/b/v2": "github.com/a/b", "github.com/a/b/sub/v3": "github.com/a/b",
+		"gopkg.in/yaml.v3": "gopkg.in/yaml.v3", "example.com/m/v2": "example.com/m", "gitlab.com/group/sub/m": "gitlab.com/group/sub/m",
+	} {
+		if got := repository(path); got != want {
+			t.Errorf("the repository of %s is %s, want %s", path, got, want)
+		}
+	}
+}
+
 // tools are what commands begin with.
-var tools = regexp.MustCompile(`^(?:go|git|curl|weir|env|printenv|export|unset|grep|cat|getent|openssl|date|ssh|ssh-keyscan|ip|df|ls|apt-get|apk|GO\w+=\S+ go) `)
+var tools = regexp.MustCompile(`^(?:go|git|curl|weir|env|printenv|df|export|unset|grep|cat|getent|openssl|date|ssh|ssh-keyscan|ip|df|ls|apt-get|apk|GO\w+=\S+ go) `)
 
 func TestCommandsAreWellFormed(t *testing.T) {
 	var script strings.Builder

@@ -132,7 +132,7 @@ type Message struct {
 	Title    Phrase   // what has happened, in a few words
 	Cause    Phrase   // why
 	Fix      Phrase   // what to do
-	Commands []string // to paste
+	Commands []string // to paste as they are: they look, or undo, or repair, but lower no protection and overwrite no setting
 	Source   string   // where the message is from, if the go command cannot be brought to print it in a test
 
 	patterns []pattern
