@@ -238,7 +238,7 @@ func TestManyTerminalsMaySwitchAtTheSameTime(t *testing.T) {
 	m := desk(t)
 	names := []string{"china", "ci", "offline"}
 	errs := make(chan error)
-	for i := range 6 {
+	for i := range 9 {
 		go func() {
 			out, err := m.weir(t, "", "env", "use", names[i%len(names)])
 			if err != nil {
@@ -247,7 +247,7 @@ func TestManyTerminalsMaySwitchAtTheSameTime(t *testing.T) {
 			errs <- err
 		}()
 	}
-	for range 6 {
+	for range 9 {
 		if err := <-errs; err != nil {
 			t.Error(err)
 		}

@@ -79,7 +79,7 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/config", "internal/daemon", "internal/goenv", "internal/policy",
+		"internal/admin", "internal/artifact", "internal/auth", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/goenv", "internal/policy",
 		"internal/source", "internal/source/pool", "internal/sumdb",
 		"internal/client/bundle", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/envswitch",
 		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
@@ -91,12 +91,14 @@ var house = map[string]room{
 
 	// What a developer runs, without a server.
 	"internal/client/login":     {},
-	"internal/client/explain":   {imports: []string{xmod}},
 	"internal/client/digraph":   {},
 	"internal/client/diagram":   {},
-	"internal/client/modgraph":  {imports: []string{"internal/artifact", "internal/client/digraph", "internal/client/modsource", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
+	"internal/client/project":   {imports: []string{"internal/artifact", xmod}},
+	"internal/client/gomod":     {imports: []string{"internal/artifact", "internal/client/modsource", "internal/client/project", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
+	"internal/client/modgraph":  {imports: []string{"internal/client/digraph", "internal/client/gomod", "internal/client/project", xmod}, tests: []string{"internal/artifact", "internal/client/modsource", "internal/goenv"}},
 	"internal/client/pkggraph":  {imports: []string{"internal/client/digraph", xsync}},
-	"internal/client/graphview": {imports: []string{"internal/artifact", "internal/client/diagram", "internal/client/modgraph", "internal/client/pkggraph", "internal/client/term", xmod}, tests: []string{"internal/blob", "internal/source"}},
+	"internal/client/graphview": {imports: []string{"internal/artifact", "internal/client/diagram", "internal/client/gomod", "internal/client/modgraph", "internal/client/pkggraph", "internal/client/project", "internal/client/term", xmod}, tests: []string{"internal/blob", "internal/source"}},
+	"internal/client/explain":   {imports: []string{xmod}},
 	"internal/client/govars":    {imports: []string{"internal/source", "internal/spelling", "internal/sumdb"}},
 	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", "internal/spelling", yaml}},
 	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/filelock", "internal/goenv"}},

@@ -14,10 +14,12 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/diagram"
+	"github.com/goweir/weir/internal/client/gomod"
 	"github.com/goweir/weir/internal/client/graphview"
 	"github.com/goweir/weir/internal/client/modgraph"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/pkggraph"
+	"github.com/goweir/weir/internal/client/project"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/goenv"
 )
@@ -107,24 +109,24 @@ func (o graphOptions) run(ctx context.Context, out io.Writer, progress *term.Scr
 	if s, _ := env.Lookup("GOWORK"); s.Layer != goenv.Default {
 		goWork = s.Value
 	}
-	project, err := modgraph.Find(o.dir, goWork, env.Value("GOROOT"))
+	found, err := project.Find(o.dir, goWork, env.Value("GOROOT"))
 	if err != nil {
 		return err
 	}
 	if o.packages {
-		return o.showPackages(ctx, out, progress, project, env)
+		return o.showPackages(ctx, out, progress, found, env)
 	}
-	return o.showModules(ctx, out, progress, project, env)
+	return o.showModules(ctx, out, progress, found, env)
 }
 
-func (o graphOptions) showModules(ctx context.Context, out io.Writer, progress *term.Screen, project *modgraph.Project, env *goenv.Env) error {
+func (o graphOptions) showModules(ctx context.Context, out io.Writer, progress *term.Screen, p *project.Project, env *goenv.Env) error {
 	modules, err := modsource.Open(ctx, env, modsource.Options{})
 	if err != nil {
 		return err
 	}
 	defer modules.Close()
-	files := modgraph.Files{Cache: env.Value("GOMODCACHE"), Source: modules.Source()}
-	loader := modgraph.NewLoader(project, files, graphCounter(progress, "go.mod files read"))
+	files := gomod.Files{Cache: env.Value("GOMODCACHE"), Source: modules.Source()}
+	loader := modgraph.NewLoader(p, files, graphCounter(progress, "go.mod files read"))
 	graph, err := loader.Load(ctx)
 	if err != nil {
 		return err
@@ -146,7 +148,7 @@ func graphCounter(progress *term.Screen, what string) func(int) {
 }
 
 // report finds out all that was asked for.
-func (o graphOptions) report(ctx context.Context, loader *modgraph.Loader, graph *modgraph.Graph, files modgraph.Files, progress *term.Screen) (*graphview.Report, error) {
+func (o graphOptions) report(ctx context.Context, loader *modgraph.Loader, graph *modgraph.Graph, files gomod.Files, progress *term.Screen) (*graphview.Report, error) {
 	var extras graphview.Extras
 	if o.updates {
 		extras.News = files.Updates(ctx, graph.Project(), graph.BuildList(), graphCounter(progress, "modules asked for news"))
@@ -201,7 +203,7 @@ func graphHoles(graph *modgraph.Graph) error {
 	f := failures[0]
 	chain := make([]string, 0, len(f.Chain))
 	for _, m := range f.Chain {
-		chain = append(chain, modgraph.Format(m))
+		chain = append(chain, project.Format(m))
 	}
 	return fmt.Errorf("the graph has holes: %d of its go.mod files could not be read, so that versions may be wrong\n%s\n%w%s",
 		len(failures), strings.Join(chain, " → "), f.Err, graphWayOut(f))
@@ -216,7 +218,7 @@ func graphWayOut(f modgraph.Failure) string {
 	case e.Hint != "":
 		return "\n" + e.Hint
 	}
-	return "\nto find out why: weir doctor " + modgraph.Format(f.Module)
+	return "\nto find out why: weir doctor " + project.Format(f.Module)
 }
 
 func (o graphOptions) write(out io.Writer, r *graphview.Report) error {
@@ -253,10 +255,10 @@ func printGraphJSON(out io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func (o graphOptions) showPackages(ctx context.Context, out io.Writer, progress *term.Screen, project *modgraph.Project, env *goenv.Env) error {
+func (o graphOptions) showPackages(ctx context.Context, out io.Writer, progress *term.Screen, p *project.Project, env *goenv.Env) error {
 	var main []string
 	var modules []pkggraph.Module
-	for _, m := range project.Mains {
+	for _, m := range p.Mains {
 		main = append(main, m.Path)
 		modules = append(modules, pkggraph.Module{Path: m.Path, Dir: m.Dir})
 	}
@@ -266,17 +268,17 @@ func (o graphOptions) showPackages(ctx context.Context, out io.Writer, progress 
 		return err
 	}
 	progress.Done()
-	p := graphview.NewPackages(main, graph)
+	report := graphview.NewPackages(main, graph)
 	switch o.format {
 	case "json":
-		err = printGraphJSON(out, p)
+		err = printGraphJSON(out, report)
 	case "text":
-		p.Print(term.New(out, os.Getenv))
+		report.Print(term.New(out, os.Getenv))
 	default:
-		err = o.draw(out, p.Picture())
+		err = o.draw(out, report.Picture())
 	}
-	if err == nil && len(p.Cycles) > 0 {
-		err = fmt.Errorf("packages import each other: %s", p.Cycles[0])
+	if err == nil && len(report.Cycles) > 0 {
+		err = fmt.Errorf("packages import each other: %s", report.Cycles[0])
 	}
 	return err
 }

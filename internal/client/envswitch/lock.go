@@ -12,7 +12,7 @@ import (
 )
 
 // lockTimeout is how long another switch is waited for.
-const lockTimeout = 2 * time.Minute
+const lockTimeout = 30 * time.Second
 
 var errLocked = errors.New("another switch is under way")
 

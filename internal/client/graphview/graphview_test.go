@@ -16,8 +16,10 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/client/diagram"
+	"github.com/goweir/weir/internal/client/gomod"
 	"github.com/goweir/weir/internal/client/modgraph"
 	"github.com/goweir/weir/internal/client/pkggraph"
+	"github.com/goweir/weir/internal/client/project"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/source"
 )
@@ -32,17 +34,17 @@ func load(t *testing.T, main string, there mods) *modgraph.Graph {
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module m.example/main\n"+main), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	project, err := modgraph.Find(dir, "off", "")
+	p, err := project.Find(dir, "off", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := modgraph.Files{Source: source.Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
+	files := gomod.Files{Source: source.Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
 		if text, ok := there[n.Module+"@"+n.Version]; ok && n.Kind == artifact.Mod {
 			return blob.FromBytes(blob.Info{}, []byte("module "+n.Module+"\n"+text)), nil
 		}
 		return nil, artifact.NotFound("%s is not there", n)
 	})}
-	g, err := modgraph.NewLoader(project, files, nil).Load(t.Context())
+	g, err := modgraph.NewLoader(p, files, nil).Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,7 @@ var there = mods{
 }
 
 var extras = Extras{
-	News: map[string]modgraph.News{
+	News: map[string]gomod.News{
 		"m.example/a":    {Latest: "v1.4.0", Retracted: []string{"it \x1b[31mbroke"}},
 		"m.example/c":    {Latest: "v1.2.0", Deprecated: "use\nm.example/c/v2"},
 		"m.example/left": {Err: errors.New("gone")},

@@ -13,13 +13,15 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/gomod"
 	"github.com/goweir/weir/internal/client/modgraph"
+	"github.com/goweir/weir/internal/client/project"
 )
 
 // Extras are what was asked for beyond the graph. Nil: it was not.
 type Extras struct {
-	News  map[string]modgraph.News // by module path
-	Sizes map[string]int64         // of zips in bytes, by module path
+	News  map[string]gomod.News // by module path
+	Sizes map[string]int64      // of zips in bytes, by module path
 }
 
 // A Report is all that is known of the modules of a project. It is the JSON document.
@@ -74,7 +76,7 @@ type Module struct {
 
 // Name is the module as the graph writes it.
 func (m Module) Name() string {
-	return modgraph.Format(module.Version{Path: m.Path, Version: m.Version})
+	return project.Format(module.Version{Path: m.Path, Version: m.Version})
 }
 
 // A Failure is a module of which nothing is known.
@@ -124,17 +126,17 @@ func NewReport(g *modgraph.Graph, x Extras) *Report {
 		r.Modules = append(r.Modules, item)
 	}
 	for e := range g.Edges() {
-		r.Edges = append(r.Edges, [2]string{modgraph.Format(e.From), modgraph.Format(e.To)})
+		r.Edges = append(r.Edges, [2]string{project.Format(e.From), project.Format(e.To)})
 	}
 	for _, list := range g.Majors() {
 		r.Majors = append(r.Majors, formatAll(list))
 	}
 	r.Cycles = g.Cycles()
 	for _, e := range g.Excluded() {
-		r.Excluded = append(r.Excluded, [2]string{modgraph.Format(e.From), modgraph.Format(e.To)})
+		r.Excluded = append(r.Excluded, [2]string{project.Format(e.From), project.Format(e.To)})
 	}
 	for _, f := range g.Failures() {
-		r.Failures = append(r.Failures, Failure{modgraph.Format(f.Module), formatAll(f.Chain), oneLine(f.Err.Error())})
+		r.Failures = append(r.Failures, Failure{project.Format(f.Module), formatAll(f.Chain), oneLine(f.Err.Error())})
 	}
 	r.summarize(g, x)
 	return r
@@ -149,7 +151,7 @@ func versionsOf(g *modgraph.Graph) map[string][]string {
 		}
 	}
 	for path, list := range versions {
-		slices.SortFunc(list, func(a, b string) int { return modgraph.Compare(path, b, a) })
+		slices.SortFunc(list, func(a, b string) int { return project.Compare(path, b, a) })
 	}
 	return versions
 }
@@ -162,7 +164,7 @@ func describe(g *modgraph.Graph, x Extras, m module.Version) Module {
 		}
 	}
 	if to, ok := g.Project().Replacement(m); ok {
-		item.Replaced = modgraph.Format(to)
+		item.Replaced = project.Format(to)
 	}
 	if n, ok := x.News[m.Path]; ok {
 		item.Latest, item.Deprecated = n.Latest, oneLine(n.Deprecated)
@@ -187,7 +189,7 @@ func oneLine(text string) string { return artifact.Clean(text, maxLine) }
 func formatAll(list []module.Version) []string {
 	texts := make([]string, 0, len(list))
 	for _, m := range list {
-		texts = append(texts, modgraph.Format(m))
+		texts = append(texts, project.Format(m))
 	}
 	return texts
 }
@@ -196,7 +198,7 @@ func (r *Report) summarize(g *modgraph.Graph, x Extras) {
 	s := &r.Summary
 	s.Edges, s.Majors, s.Cycles, s.Excluded = len(r.Edges), len(r.Majors), len(r.Cycles), len(r.Excluded)
 	for _, m := range g.Nodes() {
-		if m.Version != "" && !modgraph.IsToolchain(m.Path) {
+		if m.Version != "" && !project.IsToolchain(m.Path) {
 			s.Versions++
 		}
 	}
@@ -236,17 +238,17 @@ func add(counter *int, one bool) {
 
 // Outdated reports whether there is a newer version.
 func (m Module) Outdated() bool {
-	return m.Latest != "" && modgraph.Compare(m.Path, m.Latest, m.Version) > 0
+	return m.Latest != "" && project.Compare(m.Path, m.Latest, m.Version) > 0
 }
 
 // AddWhy adds why a module is there.
 func (r *Report) AddWhy(w modgraph.Why) {
-	r.Why = &WhyReport{Module: modgraph.Format(w.Module), Chain: formatAll(w.Chain), Through: formatAll(w.Through), Wanted: wishes(w.Wanted)}
+	r.Why = &WhyReport{Module: project.Format(w.Module), Chain: formatAll(w.Chain), Through: formatAll(w.Through), Wanted: wishes(w.Wanted)}
 }
 
 // AddWithout adds what would go with a requirement.
 func (r *Report) AddWithout(m modgraph.Removal, x Extras) {
-	w := &RemovalReport{Module: modgraph.Format(m.Module), Gone: formatAll(m.Gone), Stays: wishes(m.Stays)}
+	w := &RemovalReport{Module: project.Format(m.Module), Gone: formatAll(m.Gone), Stays: wishes(m.Stays)}
 	for _, c := range m.Lowered {
 		w.Lowered = append(w.Lowered, [3]string{c.Path, c.From, c.To})
 	}
@@ -262,7 +264,7 @@ func (r *Report) AddWithout(m modgraph.Removal, x Extras) {
 func wishes(list []modgraph.Wish) [][2]string {
 	var pairs [][2]string
 	for _, w := range list {
-		pairs = append(pairs, [2]string{w.Version, modgraph.Format(w.By)})
+		pairs = append(pairs, [2]string{w.Version, project.Format(w.By)})
 	}
 	return pairs
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goweir/weir/internal/client/modgraph"
+	"github.com/goweir/weir/internal/client/project"
 	"github.com/goweir/weir/internal/client/term"
 )
 
@@ -75,7 +75,7 @@ func (t *tree) branches(path string) []string {
 	m := t.modules[path]
 	return slices.DeleteFunc(slices.Clone(m.Requires), func(name string) bool {
 		to, _ := cut(name)
-		return modgraph.IsToolchain(to) || t.modules[to].Path == "" || m.Kind == "main" && t.modules[to].Kind == "indirect"
+		return project.IsToolchain(to) || t.modules[to].Path == "" || m.Kind == "main" && t.modules[to].Kind == "indirect"
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/client/digraph"
+	"github.com/goweir/weir/internal/client/project"
 )
 
 // Why tells why a module is in the graph.
@@ -27,7 +28,7 @@ type Wish struct {
 // Why tells why a module is in the graph; false: it is not.
 func (g *Graph) Why(path string) (Why, bool) {
 	m := module.Version{Path: path, Version: g.Selected(path)}
-	if m.Version == none {
+	if m.Version == project.None {
 		return Why{}, false
 	}
 	w := Why{Module: m, Chain: g.chain(m)}
@@ -36,7 +37,7 @@ func (g *Graph) Why(path string) (Why, bool) {
 			w.Wanted = append(w.Wanted, Wish{e.To.Version, e.From})
 		}
 	}
-	slices.SortStableFunc(w.Wanted, func(a, b Wish) int { return Compare(path, b.Version, a.Version) })
+	slices.SortStableFunc(w.Wanted, func(a, b Wish) int { return project.Compare(path, b.Version, a.Version) })
 	for _, root := range g.Direct() {
 		if root.Path == path || g.reach([]string{root.Path})[path] {
 			w.Through = append(w.Through, root)
@@ -48,12 +49,12 @@ func (g *Graph) Why(path string) (Why, bool) {
 // Direct are the modules in force that main modules require for themselves, by path.
 func (g *Graph) Direct() []module.Version {
 	var list []module.Version
-	for path := range g.project.direct() {
-		if v := g.Selected(path); v != none && !IsToolchain(path) {
+	for path := range g.project.Direct() {
+		if v := g.Selected(path); v != project.None && !project.IsToolchain(path) {
 			list = append(list, module.Version{Path: path, Version: v})
 		}
 	}
-	sortModules(list)
+	project.Sort(list)
 	return list
 }
 
@@ -70,7 +71,7 @@ func (g *Graph) chain(to module.Version) []module.Version {
 // explaining are the requirements of a node, those of main modules without the lines
 // for others.
 func (g *Graph) explaining(m module.Version) []module.Version {
-	main, ok := g.project.main(m)
+	main, ok := g.project.MainOf(m)
 	if !ok {
 		return g.requires[m]
 	}
@@ -117,7 +118,7 @@ func chainTo(to module.Version, from map[module.Version]module.Version) []module
 func (g *Graph) next(path string) []string {
 	var paths []string
 	for _, r := range g.requires[module.Version{Path: path, Version: g.Selected(path)}] {
-		if !IsToolchain(r.Path) {
+		if !project.IsToolchain(r.Path) {
 			paths = append(paths, r.Path)
 		}
 	}
@@ -133,7 +134,7 @@ func (g *Graph) reach(from []string) map[string]bool {
 		path := queue[0]
 		queue = queue[1:]
 		for _, next := range g.next(path) {
-			if !reached[next] && !g.project.isMain(next) {
+			if !reached[next] && !g.project.IsMain(next) {
 				reached[next] = true
 				queue = append(queue, next)
 			}
@@ -193,7 +194,7 @@ func (l *Loader) Without(ctx context.Context, g *Graph, path string) (r Removal,
 	for _, m := range g.BuildList() {
 		switch v := after.Selected(m.Path); v {
 		case m.Version:
-		case none:
+		case project.None:
 			r.Gone = append(r.Gone, m)
 		default:
 			r.Lowered = append(r.Lowered, Change{m.Path, m.Version, v})
@@ -206,10 +207,10 @@ func (l *Loader) Without(ctx context.Context, g *Graph, path string) (r Removal,
 }
 
 // drop is the project without a requirement and without what only this one brought.
-func (g *Graph) drop(path string) (p *Project, ok bool) {
+func (g *Graph) drop(path string) (p *project.Project, ok bool) {
 	var others []string
-	for direct := range g.project.direct() {
-		if direct != path && !IsToolchain(direct) {
+	for direct := range g.project.Direct() {
+		if direct != path && !project.IsToolchain(direct) {
 			others = append(others, direct)
 		}
 	}
@@ -219,9 +220,9 @@ func (g *Graph) drop(path string) (p *Project, ok bool) {
 	for i := range copied.Mains {
 		m := &copied.Mains[i]
 		before := len(m.Require)
-		m.Require = slices.DeleteFunc(slices.Clone(m.Require), func(r Requirement) bool { return r.Path == path })
+		m.Require = slices.DeleteFunc(slices.Clone(m.Require), func(r project.Requirement) bool { return r.Path == path })
 		ok = ok || len(m.Require) < before
-		m.Require = slices.DeleteFunc(m.Require, func(r Requirement) bool { return r.Indirect && brought[r.Path] && !kept[r.Path] })
+		m.Require = slices.DeleteFunc(m.Require, func(r project.Requirement) bool { return r.Indirect && brought[r.Path] && !kept[r.Path] })
 	}
 	return &copied, ok
 }

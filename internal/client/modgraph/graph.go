@@ -3,7 +3,7 @@
 // requirement, which modules are there twice or require each other.
 //
 // It promises the graph that "go mod graph" prints, for a module and for a workspace,
-// while it needs no Go installation, builds nothing and changes no file. Files of go.mod
+// while it needs no Go installation, builds nothing and changes no file. gomod.Files of go.mod
 // are read from the module cache, and otherwise from a source, many at a time, and are
 // compared with go.sum. One that cannot be read leaves a hole in the graph, which
 // [Graph.Failures] names; nothing is guessed.
@@ -22,16 +22,19 @@ import (
 	"slices"
 
 	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/gomod"
+	"github.com/goweir/weir/internal/client/project"
 )
 
 // A Graph is the modules that a project requires, directly and through others. Its
 // nodes are module versions: of one module there may be several, of which the highest
 // is in force. Main modules have no version. It does not change once it is loaded.
 type Graph struct {
-	project  *Project
+	project  *project.Project
 	roots    []module.Version // where walks begin
 	requires map[module.Version][]module.Version
-	mods     map[module.Version]*goMod
+	mods     map[module.Version]*gomod.File
 	selected map[string]string
 	failures map[module.Version]error
 	excluded map[Edge]bool
@@ -51,11 +54,11 @@ type Failure struct {
 }
 
 // newGraph is the graph of a project of which nothing but the roots is known.
-func newGraph(p *Project, roots []module.Version) *Graph {
+func newGraph(p *project.Project, roots []module.Version) *Graph {
 	g := &Graph{
 		project:  p,
 		requires: map[module.Version][]module.Version{},
-		mods:     map[module.Version]*goMod{},
+		mods:     map[module.Version]*gomod.File{},
 		selected: map[string]string{},
 		failures: map[module.Version]error{},
 		excluded: map[Edge]bool{},
@@ -71,7 +74,7 @@ func newGraph(p *Project, roots []module.Version) *Graph {
 	g.requires[main] = roots
 	g.take(roots)
 	for _, r := range p.Mains[0].Require {
-		if p.excluded[r.Version] {
+		if p.Excludes(r.Version) {
 			g.excluded[Edge{main, r.Version}] = true
 		}
 	}
@@ -81,7 +84,7 @@ func newGraph(p *Project, roots []module.Version) *Graph {
 // take puts the highest version of each module in force.
 func (g *Graph) take(list []module.Version) {
 	for _, m := range list {
-		if Compare(m.Path, g.Selected(m.Path), m.Version) < 0 {
+		if project.Compare(m.Path, g.Selected(m.Path), m.Version) < 0 {
 			g.selected[m.Path] = m.Version
 		}
 	}
@@ -89,13 +92,13 @@ func (g *Graph) take(list []module.Version) {
 
 // require enters what a module requires, and returns it: what its go.mod says, without
 // what the project excludes.
-func (g *Graph) require(m module.Version, mod *goMod) []module.Version {
+func (g *Graph) require(m module.Version, mod *gomod.File) []module.Version {
 	if list, ok := g.requires[m]; ok {
 		return list
 	}
-	list := make([]module.Version, 0, len(mod.require))
-	for _, r := range mod.require {
-		if g.project.excluded[r] {
+	list := make([]module.Version, 0, len(mod.Require))
+	for _, r := range mod.Require {
+		if g.project.Excludes(r) {
 			g.excluded[Edge{m, r}] = true
 			continue
 		}
@@ -109,7 +112,7 @@ func (g *Graph) require(m module.Version, mod *goMod) []module.Version {
 func (g *Graph) fail(m module.Version, err error) { g.failures[m] = err }
 
 // Project is what the graph was loaded for.
-func (g *Graph) Project() *Project { return g.project }
+func (g *Graph) Project() *project.Project { return g.project }
 
 // Selected is the version of a module that is in force: "" for a main module, "none"
 // where nothing requires it.
@@ -117,7 +120,7 @@ func (g *Graph) Selected(path string) string {
 	if v, ok := g.selected[path]; ok {
 		return v
 	}
-	return none
+	return project.None
 }
 
 // InForce reports whether a version of a module is the one in force.
@@ -129,11 +132,11 @@ func (g *Graph) Requires(m module.Version) []module.Version { return g.requires[
 
 // GoLine is the go line of a module version, as far as it is known; empty: it has none.
 func (g *Graph) GoLine(m module.Version) string {
-	if main, ok := g.project.main(m); ok {
+	if main, ok := g.project.MainOf(m); ok {
 		return main.Go
 	}
 	if mod := g.mods[m]; mod != nil {
-		return mod.goVersion
+		return mod.Go
 	}
 	return ""
 }
@@ -147,7 +150,7 @@ func (g *Graph) Nodes() []module.Version {
 	}
 	for i := 0; i < len(nodes); i++ {
 		for _, r := range g.requires[nodes[i]] {
-			if !seen[r] && r.Version != none {
+			if !seen[r] && r.Version != project.None {
 				seen[r] = true
 				nodes = append(nodes, r)
 			}
@@ -172,16 +175,20 @@ func (g *Graph) Edges() iter.Seq[Edge] {
 // BuildList are the modules in force, main modules first and then by path, without the
 // go and toolchain lines.
 func (g *Graph) BuildList() []module.Version {
-	var list []module.Version
+	var mains, others []module.Version
 	for path, v := range g.selected {
-		if v != none && !IsToolchain(path) {
-			list = append(list, module.Version{Path: path, Version: v})
+		m := module.Version{Path: path, Version: v}
+		switch {
+		case v == project.None || project.IsToolchain(path):
+		case v == "":
+			mains = append(mains, m)
+		default:
+			others = append(others, m)
 		}
 	}
-	slices.SortFunc(list, func(a, b module.Version) int {
-		return cmp.Or(emptiness(b.Version)-emptiness(a.Version), cmp.Compare(a.Path, b.Path))
-	})
-	return list
+	project.Sort(mains)
+	project.Sort(others)
+	return append(mains, others...)
 }
 
 // Failures are the modules whose go.mod could not be read, by path.
@@ -190,7 +197,7 @@ func (g *Graph) Failures() []Failure {
 	for m, err := range g.failures {
 		list = append(list, Failure{Module: m, Chain: g.chain(m), Err: err})
 	}
-	slices.SortFunc(list, func(a, b Failure) int { return cmp.Compare(Format(a.Module), Format(b.Module)) })
+	slices.SortFunc(list, func(a, b Failure) int { return cmp.Compare(project.Format(a.Module), project.Format(b.Module)) })
 	return list
 }
 
@@ -201,7 +208,7 @@ func (g *Graph) Excluded() []Edge {
 		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b Edge) int {
-		return cmp.Or(cmp.Compare(Format(a.To), Format(b.To)), cmp.Compare(Format(a.From), Format(b.From)))
+		return cmp.Or(cmp.Compare(project.Format(a.To), project.Format(b.To)), cmp.Compare(project.Format(a.From), project.Format(b.From)))
 	})
 	return list
 }

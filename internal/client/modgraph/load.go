@@ -4,6 +4,9 @@ import (
 	"context"
 
 	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/gomod"
+	"github.com/goweir/weir/internal/client/project"
 )
 
 // maxReads is how many go.mod files are read at one time.
@@ -21,8 +24,8 @@ const (
 // A Loader loads the graphs of a project. What it has read it keeps, so that a second
 // graph costs little. It is for one goroutine.
 type Loader struct {
-	project  *Project
-	files    Files
+	project  *project.Project
+	files    gomod.Files
 	progress func(read int) // told how many go.mod files have been read
 
 	known map[module.Version]answer
@@ -30,12 +33,12 @@ type Loader struct {
 
 // An answer is a go.mod, or why there is none.
 type answer struct {
-	mod *goMod
+	mod *gomod.File
 	err error
 }
 
 // NewLoader returns a Loader. progress may be nil.
-func NewLoader(p *Project, f Files, progress func(read int)) *Loader {
+func NewLoader(p *project.Project, f gomod.Files, progress func(read int)) *Loader {
 	if progress == nil {
 		progress = func(int) {}
 	}
@@ -70,7 +73,7 @@ type reading struct {
 //
 // How far it goes is told by the Go Modules Reference, "Graph pruning", and for
 // workspaces by cmd/go/internal/modload/buildlist.go.
-func (l *Loader) load(ctx context.Context, p *Project, how pruning, roots []module.Version) (*Graph, error) {
+func (l *Loader) load(ctx context.Context, p *project.Project, how pruning, roots []module.Version) (*Graph, error) {
 	w := &loading{Loader: l, graph: newGraph(p, roots), seen: map[visit]bool{}, waiting: map[module.Version][]pruning{}, read: make(chan reading)}
 	for _, m := range roots {
 		w.enqueue(m, how)
@@ -87,7 +90,7 @@ func (l *Loader) load(ctx context.Context, p *Project, how pruning, roots []modu
 
 func (w *loading) enqueue(m module.Version, how pruning) {
 	v := visit{m, how}
-	if m.Version == none || w.seen[v] {
+	if m.Version == project.None || w.seen[v] {
 		return
 	}
 	w.seen[v] = true
@@ -116,8 +119,8 @@ func (w *loading) run(ctx context.Context) {
 
 // begin reads a file, unless it is known or is being read.
 func (w *loading) begin(ctx context.Context, v visit) {
-	if main, ok := w.graph.project.main(v.m); ok {
-		w.arrived(v.m, v.how, answer{mod: main.asMember()})
+	if main, ok := w.graph.project.MainOf(v.m); ok {
+		w.arrived(v.m, v.how, answer{mod: gomod.OfMain(main)})
 		return
 	}
 	if a, ok := w.known[v.m]; ok {
@@ -130,7 +133,7 @@ func (w *loading) begin(ctx context.Context, v visit) {
 		return
 	}
 	go func() {
-		g, err := w.files.goMod(ctx, w.graph.project, v.m)
+		g, err := w.files.Read(ctx, w.graph.project, v.m)
 		w.read <- reading{v.m, answer{g, err}}
 	}()
 }
@@ -143,10 +146,10 @@ func (w *loading) arrived(m module.Version, how pruning, a answer) {
 	}
 	list := w.graph.require(m, a.mod)
 	next := pruned
-	if how == unpruned || !a.mod.pruned {
+	if how == unpruned || !a.mod.Pruned {
 		next = unpruned
 	}
-	if how == pruned && a.mod.pruned {
+	if how == pruned && a.mod.Pruned {
 		return
 	}
 	for _, r := range list {
@@ -172,7 +175,7 @@ func (w *loading) followUpgrades(ctx context.Context, roots []module.Version) {
 			}
 			for _, r := range w.graph.Requires(m) {
 				s := module.Version{Path: r.Path, Version: w.graph.Selected(r.Path)}
-				if Compare(r.Path, s.Version, r.Version) > 0 && !followed[s] {
+				if project.Compare(r.Path, s.Version, r.Version) > 0 && !followed[s] {
 					next[s] = true
 				}
 			}

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goweir/weir/internal/client/gomod"
 	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/client/project"
 	"github.com/goweir/weir/internal/goenv"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -61,11 +63,11 @@ func (w *world) source(t *testing.T) *modsource.Modules {
 
 func (w *world) loader(t *testing.T, cache string) (*Loader, error) {
 	t.Helper()
-	p, err := Find(w.dir, "", "")
+	p, err := project.Find(w.dir, "", "")
 	if err != nil {
 		return nil, err
 	}
-	return NewLoader(p, Files{Cache: cache, Source: w.source(t).Source()}, nil), nil
+	return NewLoader(p, gomod.Files{Cache: cache, Source: w.source(t).Source()}, nil), nil
 }
 
 // load loads the graph.
@@ -111,7 +113,7 @@ func (w *world) goModGraph(t *testing.T, cache string) (lines []string, err erro
 func edgeLines(g *Graph) []string {
 	var lines []string
 	for e := range g.Edges() {
-		lines = append(lines, Format(e.From)+" "+Format(e.To))
+		lines = append(lines, project.Format(e.From)+" "+project.Format(e.To))
 	}
 	slices.Sort(lines)
 	return lines

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/project"
 )
 
 // Load loads the graph of the project. An error says that it could not be loaded at all.
@@ -13,15 +15,15 @@ func (l *Loader) Load(ctx context.Context) (*Graph, error) { return l.loadProjec
 
 // loadProject loads the graph of a project. A go.mod that asks for less than what comes
 // to be in force is taken as the go command would correct it.
-func (l *Loader) loadProject(ctx context.Context, p *Project) (*Graph, error) {
+func (l *Loader) loadProject(ctx context.Context, p *project.Project) (*Graph, error) {
 	if p.WorkFile != "" {
-		return l.load(ctx, p, workspace, p.roots())
+		return l.load(ctx, p, workspace, p.Roots())
 	}
 	how := unpruned
-	if prunes(p.goVersion) {
+	if p.Prunes() {
 		how = pruned
 	}
-	roots := p.roots()
+	roots := p.Roots()
 	if redundant(p, roots) {
 		corrected, failed, err := l.correct(ctx, p, how, roots, nil)
 		if err != nil || failed != nil {
@@ -41,9 +43,9 @@ func (l *Loader) loadProject(ctx context.Context, p *Project) (*Graph, error) {
 }
 
 // redundant reports whether a go.mod names a module twice, or the main module.
-func redundant(p *Project, roots []module.Version) bool {
+func redundant(p *project.Project, roots []module.Version) bool {
 	for i, m := range roots {
-		if p.isMain(m.Path) || i > 0 && roots[i-1].Path == m.Path {
+		if p.IsMain(m.Path) || i > 0 && roots[i-1].Path == m.Path {
 			return true
 		}
 	}
@@ -57,7 +59,7 @@ func (g *Graph) holds(list []module.Version) bool {
 
 // correct makes the roots consistent with what they lead to. g is their graph, if it is
 // known. failed is a graph with failures that it came upon, with which it cannot go on.
-func (l *Loader) correct(ctx context.Context, p *Project, how pruning, roots []module.Version, g *Graph) (corrected []module.Version, failed *Graph, err error) {
+func (l *Loader) correct(ctx context.Context, p *project.Project, how pruning, roots []module.Version, g *Graph) (corrected []module.Version, failed *Graph, err error) {
 	if how == pruned {
 		return l.correctPruned(ctx, p, roots, g)
 	}
@@ -74,7 +76,7 @@ func (l *Loader) correct(ctx context.Context, p *Project, how pruning, roots []m
 
 // correctPruned raises the roots to the versions in force, again and again, since each
 // step may bring further requirements into view.
-func (l *Loader) correctPruned(ctx context.Context, p *Project, roots []module.Version, g *Graph) (corrected []module.Version, failed *Graph, err error) {
+func (l *Loader) correctPruned(ctx context.Context, p *project.Project, roots []module.Version, g *Graph) (corrected []module.Version, failed *Graph, err error) {
 	for {
 		raised, changed := raise(p, roots, g)
 		if !changed {
@@ -92,13 +94,13 @@ func (l *Loader) correctPruned(ctx context.Context, p *Project, roots []module.V
 
 // raise puts each path among the roots once, at the version in force, or where no graph
 // is known at the highest version among the roots.
-func raise(p *Project, roots []module.Version, g *Graph) (raised []module.Version, changed bool) {
+func raise(p *project.Project, roots []module.Version, g *Graph) (raised []module.Version, changed bool) {
 	highest := map[string]string{}
 	for _, m := range roots {
 		highest[m.Path] = m.Version // they are sorted
 	}
 	for i, m := range roots {
-		if p.isMain(m.Path) || i > 0 && roots[i-1].Path == m.Path {
+		if p.IsMain(m.Path) || i > 0 && roots[i-1].Path == m.Path {
 			continue
 		}
 		v := highest[m.Path]
@@ -114,7 +116,7 @@ func raise(p *Project, roots []module.Version, g *Graph) (raised []module.Versio
 // correctUnpruned are the roots that lead to the same versions in force: those that are
 // in force already and those that are direct, and as few others as are needed.
 func (g *Graph) correctUnpruned(roots []module.Version) []module.Version {
-	direct := g.project.direct()
+	direct := g.project.Direct()
 	kept := map[string]bool{}
 	var keep []module.Version
 	add := func(m module.Version) {
@@ -141,11 +143,11 @@ func (g *Graph) correctUnpruned(roots []module.Version) []module.Version {
 func (g *Graph) sortedSelection() []module.Version {
 	var list []module.Version
 	for path, v := range g.selected {
-		if v != "" && v != none {
+		if v != "" && v != project.None {
 			list = append(list, module.Version{Path: path, Version: v})
 		}
 	}
-	sortModules(list)
+	project.Sort(list)
 	return list
 }
 

@@ -1,4 +1,4 @@
-package modgraph
+package project
 
 import (
 	"cmp"
@@ -10,19 +10,19 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// The names that the go and toolchain lines of a go.mod have in the graph. They are
-// no modules that could be fetched.
+// The names that the go and toolchain lines of a go.mod have in graphs of modules. They
+// are no modules that could be fetched.
 const (
-	goLine        = "go"
-	toolchainLine = "toolchain"
+	GoLine        = "go"
+	ToolchainLine = "toolchain"
 )
 
 // IsToolchain reports whether a path stands for the go or the toolchain line of a
 // go.mod, and not for a module.
-func IsToolchain(path string) bool { return path == goLine || path == toolchainLine }
+func IsToolchain(path string) bool { return path == GoLine || path == ToolchainLine }
 
-// none is the version in force of a module that nothing requires.
-const none = "none"
+// None is the version in force of a module that nothing requires.
+const None = "none"
 
 // What a go.mod and a go.work without a go line mean.
 const (
@@ -30,15 +30,14 @@ const (
 	defaultWorkGo = "1.18"
 )
 
-// Compare orders the versions of one path. A main module has none, which is
-// above all others.
+// Compare orders the versions of one path. Main modules have none: "" is above all others.
 func Compare(path, a, b string) int {
 	switch {
 	case a == "" || b == "":
 		return cmp.Compare(emptiness(a), emptiness(b))
-	case path == goLine:
+	case path == GoLine:
 		return version.Compare("go"+a, "go"+b)
-	case path == toolchainLine:
+	case path == ToolchainLine:
 		return version.Compare(toolchainName(a), toolchainName(b))
 	}
 	return semver.Compare(a, b)
@@ -63,14 +62,14 @@ func atLeast(goVersion, least string) bool {
 	return version.Compare("go"+goVersion, "go"+least) >= 0
 }
 
-// prunes reports whether modules with this go line have pruned module graphs.
-func prunes(goVersion string) bool { return atLeast(goVersion, "1.17") }
+// Prunes reports whether modules with this go line have pruned module graphs.
+func Prunes(goVersion string) bool { return atLeast(goVersion, "1.17") }
 
-// demands reports whether a go line is a requirement like that of a module.
-func demands(goVersion string) bool { return atLeast(goVersion, "1.21") }
+// Demands reports whether a go line is a requirement like that of a module.
+func Demands(goVersion string) bool { return atLeast(goVersion, "1.21") }
 
-// sortModules orders modules by path, and those of one path by version.
-func sortModules(list []module.Version) {
+// Sort orders modules by path, and those of one path by version.
+func Sort(list []module.Version) {
 	slices.SortStableFunc(list, func(a, b module.Version) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), Compare(a.Path, a.Version, b.Version))
 	})

@@ -1,13 +1,20 @@
-package modgraph
+// Package project reads the files that say what a project requires: go.mod, go.work and
+// go.sum, of a single module or of a workspace.
+//
+// It promises to find them where the go command does, and to say of what it refuses
+// what to do about it. It reads local files only, runs nothing and changes nothing. It
+// refuses a go.mod whose versions only the go command can resolve, such as names of
+// branches.
+//
+// Sources: the Go Modules Reference, "go.mod files" and "Workspaces";
+// cmd/go/internal/modload/init.go and modfile.go.
+package project
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -30,7 +37,7 @@ type Project struct {
 type Main struct {
 	Path      string
 	Dir       string
-	Go        string // of its go line; empty: it has none
+	Go        string // of its go line; empty: it has None
 	Toolchain string
 	Require   []Requirement
 }
@@ -102,7 +109,7 @@ func readModule(file string) (*Project, error) {
 }
 
 func readWorkspace(file string) (*Project, error) {
-	data, err := readLocal(file)
+	data, err := ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +139,7 @@ func readWorkspace(file string) (*Project, error) {
 
 // addMain reads a go.mod and the go.sum beside it.
 func (p *Project) addMain(file string) (*modfile.File, error) {
-	data, err := readLocal(file)
+	data, err := ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +155,7 @@ func (p *Project) addMain(file string) (*modfile.File, error) {
 	if IsToolchain(m.Path) {
 		return nil, fmt.Errorf("%s: no module may be named %q; rename it: go mod edit -module=example.com/mod", file, m.Path)
 	}
-	if p.isMain(m.Path) {
+	if p.IsMain(m.Path) {
 		return nil, fmt.Errorf("%s is the second module named %s; drop one of them: go work edit -dropuse=DIR", file, m.Path)
 	}
 	if f.Go != nil {
@@ -192,7 +199,7 @@ func (r replacements) of(m module.Version) (module.Version, bool) {
 // Replacement is what stands for a module version, and reports whether something does.
 // A folder is absolute, and has no version.
 func (p *Project) Replacement(m module.Version) (module.Version, bool) {
-	if m.Version == "" && p.isMain(m.Path) {
+	if m.Version == "" && p.IsMain(m.Path) {
 		return module.Version{}, false
 	}
 	if to, ok := p.overrides.of(m); ok {
@@ -206,13 +213,14 @@ func (p *Project) Replacement(m module.Version) (module.Version, bool) {
 	return module.Version{}, false
 }
 
-func (p *Project) isMain(path string) bool {
-	_, ok := p.main(module.Version{Path: path})
+// IsMain reports whether a path is that of a main module.
+func (p *Project) IsMain(path string) bool {
+	_, ok := p.MainOf(module.Version{Path: path})
 	return ok
 }
 
-// main is the main module that a node of the graph is.
-func (p *Project) main(m module.Version) (Main, bool) {
+// MainOf is the main module that a node of the graph is.
+func (p *Project) MainOf(m module.Version) (Main, bool) {
 	for _, main := range p.Mains {
 		if main.Path == m.Path && m.Version == "" {
 			return main, true
@@ -221,9 +229,9 @@ func (p *Project) main(m module.Version) (Main, bool) {
 	return Main{}, false
 }
 
-// roots are what the graph begins with: the main modules of a workspace, or what the
+// Roots are what the graph begins with: the main modules of a workspace, or what the
 // single main module requires.
-func (p *Project) roots() []module.Version {
+func (p *Project) Roots() []module.Version {
 	var roots []module.Version
 	if p.WorkFile != "" {
 		for _, m := range p.Mains {
@@ -232,11 +240,11 @@ func (p *Project) roots() []module.Version {
 	} else {
 		roots = p.required(p.Mains[0])
 	}
-	roots = append(roots, module.Version{Path: goLine, Version: p.goVersion})
+	roots = append(roots, module.Version{Path: GoLine, Version: p.goVersion})
 	if p.toolchain != "" {
-		roots = append(roots, module.Version{Path: toolchainLine, Version: p.toolchain})
+		roots = append(roots, module.Version{Path: ToolchainLine, Version: p.toolchain})
 	}
-	sortModules(roots)
+	Sort(roots)
 	return roots
 }
 
@@ -251,9 +259,16 @@ func (p *Project) required(m Main) []module.Version {
 	return list
 }
 
-// direct are the paths that main modules require for themselves.
-func (p *Project) direct() map[string]bool {
-	direct := map[string]bool{goLine: true}
+// Prunes reports whether the graph of a single module leaves out what is required by
+// modules that tell themselves all that they need.
+func (p *Project) Prunes() bool { return Prunes(p.goVersion) }
+
+// Excludes reports whether a version is not to be used, whoever requires it.
+func (p *Project) Excludes(m module.Version) bool { return p.excluded[m] }
+
+// Direct are the paths that main modules require for themselves.
+func (p *Project) Direct() map[string]bool {
+	direct := map[string]bool{GoLine: true}
 	for _, m := range p.Mains {
 		for _, r := range m.Require {
 			if !r.Indirect && !p.excluded[r.Version] {
@@ -287,7 +302,8 @@ func absolute(dir, path string) string {
 // maxLocal is how much of a file is read, in bytes: the limit of a go.mod.
 const maxLocal = 16 << 20
 
-func readLocal(file string) ([]byte, error) {
+// ReadFile reads a file of this machine, of at most the size that a go.mod may have.
+func ReadFile(file string) ([]byte, error) {
 	stat, err := os.Stat(file)
 	if err != nil {
 		return nil, err
@@ -296,33 +312,4 @@ func readLocal(file string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d bytes", file, maxLocal)
 	}
 	return os.ReadFile(file)
-}
-
-// sums are the lines of go.sum that are about go.mod files: hashes by module version.
-type sums map[module.Version][]string
-
-func (p *Project) addSums(file string) error {
-	data, err := readLocal(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p.sums.add(string(data))
-	return nil
-}
-
-// add reads the lines of a go.sum. What is none is left to the go command to refuse.
-func (s sums) add(text string) {
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) != 3 {
-			continue
-		}
-		if v, ok := strings.CutSuffix(fields[1], "/go.mod"); ok {
-			m := module.Version{Path: fields[0], Version: v}
-			s[m] = append(s[m], fields[2])
-		}
-	}
 }

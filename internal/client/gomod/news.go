@@ -1,4 +1,4 @@
-package modgraph
+package gomod
 
 import (
 	"cmp"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/client/project"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -32,7 +33,7 @@ type News struct {
 
 // Updates asks for the newest versions of modules. Main modules, and those that a
 // project replaces, have no news. progress is told how many are done.
-func (f Files) Updates(ctx context.Context, p *Project, list []module.Version, progress func(done int)) map[string]News {
+func (f Files) Updates(ctx context.Context, p *project.Project, list []module.Version, progress func(done int)) map[string]News {
 	return each(ctx, published(p, list), progress, func(ctx context.Context, m module.Version) News {
 		n, err := f.news(ctx, m)
 		if err != nil {
@@ -45,7 +46,7 @@ func (f Files) Updates(ctx context.Context, p *Project, list []module.Version, p
 // Sizes finds the sizes of the zips of modules, in bytes: of what replaces them, where
 // something does. Those that are not known are left out: of folders, and of what no
 // proxy says the size of.
-func (f Files) Sizes(ctx context.Context, p *Project, list []module.Version, progress func(done int)) map[string]int64 {
+func (f Files) Sizes(ctx context.Context, p *project.Project, list []module.Version, progress func(done int)) map[string]int64 {
 	var wanted []module.Version
 	for _, m := range list {
 		if to, ok := p.Replacement(m); m.Version != "" && (!ok || to.Version != "") {
@@ -67,7 +68,7 @@ func (f Files) Sizes(ctx context.Context, p *Project, list []module.Version, pro
 }
 
 // published are the modules of a list that come from elsewhere, and as they are.
-func published(p *Project, list []module.Version) []module.Version {
+func published(p *project.Project, list []module.Version) []module.Version {
 	return slices.DeleteFunc(slices.Clone(list), func(m module.Version) bool {
 		_, replaced := p.Replacement(m)
 		return replaced || m.Version == ""
@@ -105,7 +106,7 @@ func (f Files) news(ctx context.Context, m module.Version) (News, error) {
 	if err != nil {
 		return News{Latest: latest}, err
 	}
-	g, err := parseGoMod(m.Path+"@"+latest+"/go.mod", data)
+	g, err := parse(m.Path+"@"+latest+"/go.mod", data)
 	if err != nil {
 		return News{Latest: latest}, err
 	}

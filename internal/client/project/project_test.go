@@ -1,0 +1,155 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+
+	"github.com/goweir/weir/internal/artifact"
+)
+
+// tree writes files into a folder of their own.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestFilesOfAProjectThatAreWrongSayWhatToDo(t *testing.T) {
+	for want, files := range map[string]map[string]string{
+		"go mod init":       {"x.go": "package x\n"},
+		"go mod tidy":       {"go.mod": "module m\nrequire m.example/a master\n"},
+		"go mod edit":       {"go.mod": "go 1.20\n"},
+		"go mod edit -mod":  {"go.mod": "module toolchain\n"},
+		"go work use DIR":   {"go.work": "go 1.20\n"},
+		"-dropuse":          {"go.work": "go 1.20\nuse ./a\nuse ./b\n", "a/go.mod": "module m\n", "b/go.mod": "module m\n"},
+		"uses ./absent":     {"go.work": "go 1.20\nuse ./absent\n"},
+		"GOWORK=off":        {"go.work": "nonsense\n"},
+		"malformed module":  {"go.mod": "module m\nrequire m.example/a/v1 v1.0.0\n"},
+		"should be v0 or":   {"go.mod": "module m\nrequire m.example/a v2.0.0\n"},
+		"unknown directive": {"go.mod": "module m\nnonsense\n"},
+	} {
+		w := tree(t, files)
+		if _, err := Find(w, "", ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got %v, want %q in it", files, err, want)
+		}
+	}
+}
+
+func TestFindLooksWhereTheGoCommandDoes(t *testing.T) {
+	w := tree(t, map[string]string{
+		"go.work": "go 1.20\nuse ./main\n", "main/go.mod": "module m.example/main\n", "main/deep/er/x.go": "package x\n", "main/named.work": "go 1.20\nuse (\n.\n./other\n)\n", "main/other/go.mod": "module m.example/other\n",
+	})
+	deep := filepath.Join(w, "main", "deep", "er")
+	for what, c := range map[string]struct {
+		goWork, goroot string
+		mains          int
+		work           string
+	}{
+		"above":           {"", "", 1, filepath.Join(w, "go.work")},
+		"off":             {"off", "", 1, ""},
+		"named":           {filepath.Join(w, "main", "named.work"), "", 2, filepath.Join(w, "main", "named.work")},
+		"within a GOROOT": {"", w, 1, ""},
+	} {
+		p, err := Find(deep, c.goWork, c.goroot)
+		if err != nil || len(p.Mains) != c.mains || p.WorkFile != c.work {
+			t.Errorf("%s: got %+v, %v", what, p, err)
+		}
+	}
+	if _, err := Find(w, "off", ""); err == nil {
+		t.Error("there is a project where none is")
+	}
+}
+
+func TestVersionsAreOrderedAsTheGoCommandDoes(t *testing.T) {
+	for _, c := range []struct {
+		path, low, high string
+	}{
+		{"m", "v1.0.0-rc.1", "v1.0.0"}, {"m", "none", "v0.0.0-0"}, {"m", "v9.0.0", ""}, {"go", "1.21", "1.21rc2"}, {"go", "1.21rc2", "1.21.0"}, {"go", "1.9", "1.10"},
+		{"toolchain", "go1.21.0", "go1.22.1-local"}, {"toolchain", "default", "go1.0"}, {"toolchain", "1.20", "go1.21"},
+	} {
+		if Compare(c.path, c.low, c.high) >= 0 || Compare(c.path, c.high, c.low) <= 0 || Compare(c.path, c.low, c.low) != 0 {
+			t.Errorf("%s: %s is not below %s", c.path, c.low, c.high)
+		}
+	}
+}
+
+func FuzzGoSum(f *testing.F) {
+	f.Add("a.example v1.0.0/go.mod h1:x=\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s := sums{}
+		s.add(text)
+		for m, lines := range s {
+			if m.Path == "" || len(lines) == 0 || strings.ContainsAny(fmt.Sprint(m.Path, lines[0]), " \n") {
+				t.Errorf("%q gives %v %v", text, m, lines)
+			}
+		}
+	})
+}
+
+func TestReplacementsAreToldWithTheirFolders(t *testing.T) {
+	root := tree(t, map[string]string{"main/go.mod": "module m.example/main\nrequire m.example/a v1.0.0\nreplace m.example/a => ../local\nreplace m.example/b v1.0.0 => m.example/b v1.1.0\n"})
+	p, err := Find(filepath.Join(root, "main"), "off", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, ok := p.Replacement(module.Version{Path: "m.example/a", Version: "v1.0.0"})
+	if !ok || to.Version != "" || to.Path != filepath.Join(root, "local") {
+		t.Errorf("a is replaced by %v, %v", to, ok)
+	}
+	if to, _ := p.Replacement(module.Version{Path: "m.example/b", Version: "v1.0.0"}); Format(to) != "m.example/b@v1.1.0" {
+		t.Errorf("b is replaced by %v", to)
+	}
+	if _, ok := p.Replacement(module.Version{Path: "m.example/b", Version: "v1.1.0"}); ok {
+		t.Error("another version of b is replaced")
+	}
+}
+
+func TestAMainModuleThatIsReplacedStaysWhatItIs(t *testing.T) {
+	p, err := Find(tree(t, map[string]string{"go.mod": "module m.example/main\nreplace m.example/main => ../other\n"}), "off", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if to, ok := p.Replacement(module.Version{Path: "m.example/main"}); ok {
+		t.Errorf("the main module is replaced by %v", to)
+	}
+}
+
+func TestOnlyWhatGoSumKnowsIsTheGoModOfAVersion(t *testing.T) {
+	m := module.Version{Path: "m.example/a", Version: "v1.0.0"}
+	sum, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("module m.example/a\n")), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Find(tree(t, map[string]string{"go.mod": "module m.example/main\n", "go.sum": "m.example/a v1.0.0 h1:of-the-zip=\nnonsense\nm.example/a v1.0.0/go.mod " + sum + "\n"}), "off", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.CheckSum(m, []byte("module m.example/a\n"), "here"); err != nil {
+		t.Error(err)
+	}
+	if err := p.CheckSum(m, []byte("module m.example/a\n\n"), "the proxy"); !errors.Is(err, artifact.ErrIntegrity) || !strings.Contains(err.Error(), "the proxy has h1:") {
+		t.Errorf("got %v", err)
+	}
+	if err := p.CheckSum(module.Version{Path: "m.example/a", Version: "v1.1.0"}, []byte("anything"), "here"); err != nil {
+		t.Errorf("of what go.sum does not know: %v", err)
+	}
+}

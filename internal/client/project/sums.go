@@ -1,0 +1,66 @@
+package project
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+
+	"github.com/goweir/weir/internal/artifact"
+)
+
+// sums are the lines of go.sum that are about go.mod files: hashes by module version.
+type sums map[module.Version][]string
+
+func (p *Project) addSums(file string) error {
+	data, err := ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.sums.add(string(data))
+	return nil
+}
+
+// add reads the lines of a go.sum. What is none is left to the go command to refuse.
+func (s sums) add(text string) {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			continue
+		}
+		if v, ok := strings.CutSuffix(fields[1], "/go.mod"); ok {
+			m := module.Version{Path: fields[0], Version: v}
+			s[m] = append(s[m], fields[2])
+		}
+	}
+}
+
+// CheckSum compares the go.mod of a version with the lines of go.sum about it, if there
+// are any. where says where it comes from.
+func (p *Project) CheckSum(m module.Version, data []byte, where string) error {
+	lines := p.sums[m]
+	if len(lines) == 0 {
+		return nil
+	}
+	sum, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	})
+	if err != nil || slices.Contains(lines, sum) {
+		return err
+	}
+	return &artifact.Error{
+		Class: artifact.ErrIntegrity,
+		Reason: fmt.Sprintf("the go.mod of %s is not the one that go.sum knows: %s has %s, go.sum says %s",
+			Format(m), where, sum, strings.Join(lines, ", ")),
+		Hint: "one of them was changed. Look where the line of go.sum comes from (git log -S); do not just delete it",
+	}
+}
