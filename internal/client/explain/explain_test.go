@@ -302,7 +302,7 @@ func TestCommandsCannotBeSmuggledIn(t *testing.T) {
 
 func TestMuchTextIsBounded(t *testing.T) {
 	var b strings.Builder
-	for i := range 5000 {
+	for i := range 2 * maxFindings {
 		fmt.Fprintf(&b, "go: unknown thing number %d\ngo: example.com/m%d@v1.0.0: no matching versions for query \"x\"\n", i, i)
 	}
 	f := Text(b.String())
