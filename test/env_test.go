@@ -1,3 +1,5 @@
+//go:build !race
+
 package e2e
 
 import (
@@ -22,16 +24,18 @@ var awkwardValues = []string{
 	" blanks around ", "中文 ‘typographic’ quotes \U0001F600", "-n", "--", "(a)", "~/x", "a\\'b", `'\''`,
 }
 
+// A shellOf is a shell, and what is rendered for it.
+type shellOf struct{ name, target string }
+
+// shells are those to try; there are more of them where other programs are.
+var shells = []shellOf{{"sh", "shell"}, {"bash", "shell"}}
+
 // A shell reads back what was written for it, whatever the value is.
 func TestShellsReadBackTheValuesOfAProfile(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ target, shell, print string }{
-		{"shell", "sh", `printf '%s\0' "$GOFLAGS"`},
-		{"shell", "bash", `printf '%s\0' "$GOFLAGS"`},
-		{"direnv", "bash", `printf '%s\0' "$GOFLAGS"`},
-		{"fish", "fish", `printf '%s\0' "$GOFLAGS"`},
-	} {
-		t.Run(c.target+" in "+c.shell, func(t *testing.T) {
+	const show = `printf '%s\0' "$GOFLAGS"`
+	for _, c := range append(shells, shellOf{"bash", "direnv"}) {
+		t.Run(c.target+" in "+c.name, func(t *testing.T) {
 			t.Parallel()
 			var script strings.Builder
 			for _, value := range awkwardValues {
@@ -39,9 +43,9 @@ func TestShellsReadBackTheValuesOfAProfile(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				script.WriteString(text + c.print + "\n")
+				script.WriteString(text + show + "\n")
 			}
-			cmd := exec.CommandContext(t.Context(), c.shell)
+			cmd := exec.CommandContext(t.Context(), c.name)
 			cmd.Stdin, cmd.Env, cmd.Dir = strings.NewReader(script.String()), []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, t.TempDir()
 			out, err := cmd.Output()
 			if err != nil {
@@ -110,7 +114,7 @@ func TestProfilesMakeARoundTripThroughGoEnv(t *testing.T) {
 			t.Fatalf("use none: %v %s", err, out)
 		}
 		m.same(t, name+" left", m.goEnv(t, "sh", ""), before)
-		for _, shell := range []struct{ name, target string }{{"sh", "shell"}, {"bash", "shell"}, {"fish", "fish"}} {
+		for _, shell := range shells {
 			script := m.rendered(t, shell.target, strings.TrimPrefix(name, "./"))
 			m.same(t, name+" in "+shell.name, m.goEnv(t, shell.name, script), want)
 		}
@@ -167,69 +171,6 @@ func (m *machine) rendered(t *testing.T, target, name string) string {
 		t.Fatalf("render %s: %v %s", target, err, out)
 	}
 	return out
-}
-
-// A project that keeps a profile has its settings in force for all who enter its folder,
-// and so after the profile has changed.
-func TestDirenvBringsTheProfileOfAProject(t *testing.T) {
-	t.Parallel()
-	m := desk(t)
-	m.write(t, "go-env.yaml", "GOPROXY: https://first.test\n")
-	m.write(t, ".envrc", m.rendered(t, "direnv", "./go-env.yaml"))
-	m.direnv(t, "allow")
-	if got := m.direnv(t, "exec", ".", "go", "env", "GOPROXY"); got != "https://first.test\n" {
-		t.Errorf("GOPROXY is %q", got)
-	}
-	m.write(t, "go-env.yaml", "GOPROXY: https://second.test\n")
-	if got := m.direnv(t, "exec", ".", "go", "env", "GOPROXY"); got != "https://second.test\n" {
-		t.Errorf("GOPROXY is %q after the profile has changed", got)
-	}
-	m.write(t, ".envrc", m.rendered(t, "direnv", "china"))
-	m.direnv(t, "allow")
-	if got := m.direnv(t, "exec", ".", "go", "env", "GOSUMDB"); got != "sum.golang.google.cn\n" {
-		t.Errorf("GOSUMDB is %q", got)
-	}
-}
-
-// direnv runs direnv in the folder of the project, and returns what it says.
-func (m *machine) direnv(t *testing.T, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "direnv", args...)
-	cmd.Env, cmd.Dir = m.env, m.project
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("direnv %s: %v", strings.Join(args, " "), err)
-	}
-	return string(out)
-}
-
-func TestLintersFindNothingInSnippets(t *testing.T) {
-	t.Parallel()
-	m := desk(t)
-	m.write(t, "awkward.yaml", "GOPRIVATE: '*.corp.test'\nGOFLAGS: '-ldflags=$HOME\\it''s'\nGOVCS:\n")
-	shellcheck := func(dialect string) []string {
-		return []string{"shellcheck", "--norc", "-S", "warning", "-s", dialect, "-"}
-	}
-	// Lines may be long, and there may be comments and no "---" before all.
-	yamllint := []string{"yamllint", "--strict", "-d", "{extends: default, rules: {line-length: disable, document-start: disable, truthy: {check-keys: false}, octal-values: disable, braces: {max-spaces-inside: 0}}}", "-"}
-	for target, linter := range map[string][]string{
-		"shell": shellcheck("sh"), "direnv": shellcheck("bash"), "compose": yamllint, "github": yamllint, "gitlab": yamllint, "kubernetes": yamllint,
-	} {
-		for _, name := range []string{"china", "awkward.yaml"} {
-			cmd := exec.CommandContext(t.Context(), linter[0], linter[1:]...)
-			cmd.Stdin = strings.NewReader(m.rendered(t, target, name))
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%s of %s: %v\n%s", target, name, err, out)
-			}
-		}
-	}
-	for _, target := range []string{"github", "gitlab"} {
-		cmd := exec.CommandContext(t.Context(), "shellcheck", "--norc", "-S", "warning", "-s", "sh", "-")
-		cmd.Stdin = strings.NewReader(m.credentials(t, target))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("the script of %s: %v\n%s", target, err, out)
-		}
-	}
 }
 
 // Many terminals switch at the same time; in the end there is one profile, whole.

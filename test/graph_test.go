@@ -1,20 +1,18 @@
+//go:build !race
+
 package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // realGraph is a module with a graph of hundreds of modules.
@@ -70,7 +68,7 @@ func (p *graphProject) run(t *testing.T, cache, name string, args ...string) str
 }
 
 // The graph of a real project of hundreds of modules is, line by line, the one that the
-// go command prints, and the page about it works in a real browser.
+// go command prints.
 func TestGraphOfARealProject(t *testing.T) {
 	p := newGraphProject(t)
 	var report struct {
@@ -93,75 +91,4 @@ func TestGraphOfARealProject(t *testing.T) {
 	if report.Summary.Modules < 200 || len(got) < 1000 {
 		t.Errorf("%d modules with %d requirements prove little", report.Summary.Modules, len(got))
 	}
-	t.Run("page", func(t *testing.T) { p.openPage(t) })
-	t.Run("picture", func(t *testing.T) { p.openPicture(t) })
-}
-
-func (p *graphProject) openPage(t *testing.T) {
-	page := p.write(t, "graph.html", p.run(t, p.cache, "weir", "graph", "--format", "html"))
-	if stat, err := os.Stat(page); err != nil || stat.Size() > 2<<20 {
-		t.Errorf("the page is too large: %v, %v", stat, err)
-	}
-	dom := browse(t, page, "why=golang.org/x/sys")
-	for _, want := range []string{
-		`data-ready="golang.org/x/sys"`, "<h2>golang.org/x/sys</h2>", "<h3>Why it is there</h3>", "<h3>Wanted by (",
-		`<a href="#why=helm.sh%2Fhelm%2Fv3">helm.sh/helm/v3</a>`,
-	} {
-		if !strings.Contains(dom, want) {
-			t.Errorf("%q is not on the page", want)
-		}
-	}
-	if n := len(regexp.MustCompile(`class="node \w+ on focus"`).FindAllString(dom, -1)); n != 1 {
-		t.Errorf("%d nodes have the focus", n)
-	}
-	if !strings.Contains(dom, `class="edge on chain"`) { // the shortest way is one that the picture leaves out
-		t.Error("the way to the module is not shown")
-	}
-
-	dom = browse(t, page, "q=yaml&hide=indirect")
-	shown := regexp.MustCompile(`<tr data-node="\d+"(?: class="")?><td class="name"><a [^>]*>([^<]*)`).FindAllStringSubmatch(dom, -1)
-	if len(shown) == 0 || len(shown) > 5 {
-		t.Errorf("the search leaves %d rows: %q", len(shown), shown)
-	}
-	for _, row := range shown {
-		if !strings.Contains(row[1], "yaml") {
-			t.Errorf("the search for yaml leaves %s", row[1])
-		}
-	}
-
-	dom = browse(t, page, "why=no.example/module")
-	if !strings.Contains(dom, "no.example/module is not in this graph.") {
-		t.Error("an unknown module is not told")
-	}
-}
-
-func (p *graphProject) openPicture(t *testing.T) {
-	picture := p.write(t, "graph.svg", p.run(t, p.cache, "weir", "graph", "--format", "svg"))
-	dom := browse(t, picture, "")
-	if n := strings.Count(dom, `class="node `); n < 200 || strings.Contains(dom, "parsererror") {
-		t.Errorf("the picture has %d nodes", n)
-	}
-}
-
-// browse opens a file in a real browser and returns what has become of it. The browser
-// must have nothing to complain about.
-func browse(t *testing.T, file, fragment string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	address := url.URL{Scheme: "file", Path: file, Fragment: fragment}
-	cmd := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-		"--user-data-dir="+t.TempDir(), "--enable-logging=stderr", "--dump-dom", address.String())
-	cmd.WaitDelay = 5 * time.Second
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("chromium (apt-get install chromium): %v: %s", err, &stderr)
-	}
-	for line := range strings.Lines(stderr.String()) {
-		if strings.Contains(line, "CONSOLE") {
-			t.Errorf("the browser complains: %s", line)
-		}
-	}
-	return stdout.String()
 }

@@ -37,10 +37,13 @@ import (
 //
 // $WEIR is the URL that weir serve will have, $data its folder, $outer and
 // $outer_sumdb are the GOPROXY and the GOSUMDB of the machine.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, filepath.Join("..", "cmd", "weir", "testdata", "script")) }
+
+func runScripts(t *testing.T, dir string) {
+	t.Helper()
 	outer := goEnv(t, "GOPROXY", "GOSUMDB", "GOCACHE")
 	testscript.Run(t, testscript.Params{
-		Dir:                filepath.Join("..", "cmd", "weir", "testdata", "script"),
+		Dir:                dir,
 		RequireUniqueNames: true,
 		Setup:              func(env *testscript.Env) error { return setup(env, outer) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
