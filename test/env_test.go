@@ -69,6 +69,8 @@ func desk(t *testing.T) *machine {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains([]string{"GOENV", "GOPROXY", "GOSUMDB", "GOFLAGS", "GOTOOLCHAIN", "GOVCS"}, name)
 	})
+	// With the race detector every run of weir would wait for a second at its end.
+	m.env = append(m.env, "GORACE=atexit_sleep_ms=0")
 	return m
 }
 
@@ -101,7 +103,7 @@ func TestProfilesMakeARoundTripThroughGoEnv(t *testing.T) {
 	m.write(t, "all.yaml", everything)
 	m.write(t, "nothing.yaml", "GOPROXY:\nGOPRIVATE:\nGOSUMDB:\n")
 	before := m.goEnv(t, "sh", "")
-	for _, name := range []string{"china", "ci", "home", "offline", "./all.yaml", "./nothing.yaml"} {
+	for _, name := range []string{"china", "ci", "home", "offline", "all.yaml", "nothing.yaml"} {
 		want := m.expected(t, name, before)
 		if out, err := m.weir(t, "", "env", "use", name); err != nil {
 			t.Fatalf("use %s: %v %s", name, err, out)
@@ -114,34 +116,39 @@ func TestProfilesMakeARoundTripThroughGoEnv(t *testing.T) {
 			t.Fatalf("use none: %v %s", err, out)
 		}
 		m.same(t, name+" left", m.goEnv(t, "sh", ""), before)
+<<<<<<< HEAD
 		for _, shell := range shells {
 			script := m.rendered(t, shell.target, strings.TrimPrefix(name, "./"))
+=======
+		for _, shell := range []struct{ name, target string }{{"sh", "shell"}, {"bash", "shell"}, {"fish", "fish"}} {
+			script := m.rendered(t, shell.target, name)
+>>>>>>> 3fb91d1 (env: test without waiting for the race detector to end)
 			m.same(t, name+" in "+shell.name, m.goEnv(t, shell.name, script), want)
 		}
 	}
 }
 
+// profile reads a profile that is built in, or is a file of the project.
+func (m *machine) profile(t *testing.T, name string) profile.Profile {
+	t.Helper()
+	if strings.HasSuffix(name, ".yaml") {
+		name = filepath.Join(m.project, name)
+	}
+	p, err := profile.Folder(t.TempDir()).Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // expected is what go env has to say with a profile.
 func (m *machine) expected(t *testing.T, name string, before map[string]string) map[string]string {
 	t.Helper()
-	out, err := m.weir(t, "", "env", "show", name, "--json")
-	if err != nil {
-		t.Fatalf("show %s: %v %s", name, err, out)
-	}
-	var p struct {
-		Settings []struct {
-			Name, Value string
-			Unset       bool
-		}
-	}
-	if err := json.Unmarshal([]byte(out), &p); err != nil || len(p.Settings) == 0 {
-		t.Fatalf("%v: %s", err, out)
-	}
 	want := map[string]string{}
 	for variable, value := range before {
 		want[variable] = value
 	}
-	for _, s := range p.Settings {
+	for _, s := range m.profile(t, name).Settings {
 		if _, asked := before[s.Name]; asked && !s.Unset {
 			want[s.Name] = s.Value
 		}
@@ -164,15 +171,86 @@ func (m *machine) same(t *testing.T, what string, got, want map[string]string) {
 	}
 }
 
+// rendered is the snippet of a profile.
 func (m *machine) rendered(t *testing.T, target, name string) string {
 	t.Helper()
-	out, err := m.weir(t, "", "env", "render", target, "--profile", name)
-	if err != nil {
-		t.Fatalf("render %s: %v %s", target, err, out)
+	in := render.Input{Profile: m.profile(t, name)}
+	if strings.HasSuffix(name, ".yaml") {
+		in.Path = "./" + name
 	}
-	return out
+	text, err := render.Render(target, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
+<<<<<<< HEAD
+=======
+// A project that keeps a profile has its settings in force for all who enter its folder,
+// and so after the profile has changed.
+func TestDirenvBringsTheProfileOfAProject(t *testing.T) {
+	t.Parallel()
+	m := desk(t)
+	m.write(t, "go-env.yaml", "GOPROXY: https://first.test\n")
+	m.write(t, ".envrc", m.rendered(t, "direnv", "go-env.yaml"))
+	m.direnv(t, "allow")
+	if got := m.direnv(t, "exec", ".", "go", "env", "GOPROXY"); got != "https://first.test\n" {
+		t.Errorf("GOPROXY is %q", got)
+	}
+	m.write(t, "go-env.yaml", "GOPROXY: https://second.test\n")
+	if got := m.direnv(t, "exec", ".", "go", "env", "GOPROXY"); got != "https://second.test\n" {
+		t.Errorf("GOPROXY is %q after the profile has changed", got)
+	}
+	m.write(t, ".envrc", m.rendered(t, "direnv", "china"))
+	m.direnv(t, "allow")
+	if got := m.direnv(t, "exec", ".", "go", "env", "GOSUMDB"); got != "sum.golang.google.cn\n" {
+		t.Errorf("GOSUMDB is %q", got)
+	}
+}
+
+// direnv runs direnv in the folder of the project, and returns what it says.
+func (m *machine) direnv(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "direnv", args...)
+	cmd.Env, cmd.Dir = m.env, m.project
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("direnv %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+func TestLintersFindNothingInSnippets(t *testing.T) {
+	t.Parallel()
+	m := desk(t)
+	m.write(t, "awkward.yaml", "GOPRIVATE: '*.corp.test'\nGOFLAGS: '-ldflags=$HOME\\it''s'\nGOVCS:\n")
+	shellcheck := func(dialect string) []string {
+		return []string{"shellcheck", "--norc", "-S", "warning", "-s", dialect, "-"}
+	}
+	// Lines may be long, and there may be comments and no "---" before all.
+	yamllint := []string{"yamllint", "--strict", "-d", "{extends: default, rules: {line-length: disable, document-start: disable, truthy: {check-keys: false}, octal-values: disable, braces: {max-spaces-inside: 0}}}", "-"}
+	for target, linter := range map[string][]string{
+		"shell": shellcheck("sh"), "direnv": shellcheck("bash"), "compose": yamllint, "github": yamllint, "gitlab": yamllint, "kubernetes": yamllint,
+	} {
+		for _, name := range []string{"china", "awkward.yaml"} {
+			cmd := exec.CommandContext(t.Context(), linter[0], linter[1:]...)
+			cmd.Stdin = strings.NewReader(m.rendered(t, target, name))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s of %s: %v\n%s", target, name, err, out)
+			}
+		}
+	}
+	for _, target := range []string{"github", "gitlab"} {
+		cmd := exec.CommandContext(t.Context(), "shellcheck", "--norc", "-S", "warning", "-s", "sh", "-")
+		cmd.Stdin = strings.NewReader(m.credentials(t, target))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("the script of %s: %v\n%s", target, err, out)
+		}
+	}
+}
+
+>>>>>>> 3fb91d1 (env: test without waiting for the race detector to end)
 // Many terminals switch at the same time; in the end there is one profile, whole.
 func TestManyTerminalsMaySwitchAtTheSameTime(t *testing.T) {
 	t.Parallel()
