@@ -184,7 +184,7 @@ func TestManyTerminalsMaySwitchAtTheSameTime(t *testing.T) {
 	m := desk(t)
 	names := []string{"china", "ci", "offline"}
 	errs := make(chan error)
-	for i := range 9 {
+	for i := range 6 {
 		go func() {
 			out, err := m.weir(t, "", "env", "use", names[i%len(names)])
 			if err != nil {
@@ -193,7 +193,7 @@ func TestManyTerminalsMaySwitchAtTheSameTime(t *testing.T) {
 			errs <- err
 		}()
 	}
-	for range 9 {
+	for range 6 {
 		if err := <-errs; err != nil {
 			t.Error(err)
 		}

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"github.com/goweir/weir/internal/goenv"
 )
 
 // getenv is an environment.
@@ -47,25 +45,6 @@ func TestTheEditorMayHaveArgumentsAndBlanks(t *testing.T) {
 		got, err := editor(getenv(map[string]string{"VISUAL": c.visual, "EDITOR": c.editor}))
 		if !slices.Equal(got, c.want) || (err == nil) != (c.want != nil) {
 			t.Errorf("VISUAL=%s EDITOR=%s is %q, %v, want %q", c.visual, c.editor, got, err, c.want)
-		}
-	}
-}
-
-func TestPrivateModulesThatComeThroughProxiesAreKnown(t *testing.T) {
-	for _, c := range []struct {
-		private, noProxy, noSumDB string
-		want                      []string
-	}{
-		{"", "", "", nil},
-		{"a.test,b.test", "", "", nil},
-		{"a.test,b.test", "none", "", []string{"a.test", "b.test"}},
-		{"a.test,b.test", "a.test", "", []string{"b.test"}},
-		{"a.test", "", "a.test,c.test", []string{"c.test"}},
-		{"", "none", "c.test", []string{"c.test"}},
-	} {
-		env := goenv.Load(getenv(map[string]string{"GOENV": "off", "GOPRIVATE": c.private, "GONOPROXY": c.noProxy, "GONOSUMDB": c.noSumDB}))
-		if got := privateThroughProxies(env); !slices.Equal(got, c.want) {
-			t.Errorf("%+v: got %q", c, got)
 		}
 	}
 }

@@ -52,10 +52,6 @@ func envBestCommand() *cobra.Command {
 
 // measureBest measures, says what was found, and returns what GOPROXY should be.
 func measureBest(cmd *cobra.Command, env *goenv.Env, public bool) (string, error) {
-	throughProxies := privateThroughProxies(env)
-	if public && len(throughProxies) > 0 {
-		return "", usageError{fmt.Errorf("private modules (%s) come through your proxies, since GONOPROXY does not name them; public mirrors have not got them, and would learn their names; leave out --public", strings.Join(throughProxies, ","))}
-	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
@@ -63,6 +59,9 @@ func measureBest(cmd *cobra.Command, env *goenv.Env, public bool) (string, error
 	o, err := mirrors.Prepare(cmd.Context(), env, mirrors.Request{Public: public, Dir: dir, UserAgent: "weir-env"})
 	if err != nil {
 		return "", err
+	}
+	if public && len(o.Private) > 0 {
+		return "", usageError{fmt.Errorf("private modules (%s) come through your proxies, since GONOPROXY does not name them; public mirrors have not got them, and would learn their names; leave out --public", strings.Join(o.Private, ","))}
 	}
 	if len(o.Mirrors) == 0 {
 		return "", usageError{fmt.Errorf("GOPROXY=%s names no proxy to measure; use --public\nsee: %s --help", mirrors.Redact(env.Value("GOPROXY")), cmd.CommandPath())}
@@ -75,7 +74,7 @@ func measureBest(cmd *cobra.Command, env *goenv.Env, public bool) (string, error
 		return "", err
 	}
 	goproxy, reason := r.Recommend()
-	showBest(screenOf(cmd.OutOrStdout()), r, goproxy, reason, privateText(env, throughProxies))
+	showBest(screenOf(cmd.OutOrStdout()), r, goproxy, reason, privateText(env, o.Private))
 	if goproxy == "" {
 		return "", errors.New("no mirror works")
 	}
@@ -94,17 +93,6 @@ func showBest(screen *term.Screen, r mirrors.Report, goproxy, reason, private st
 	}
 	showText(screen, term.Plain, reason)
 	showText(screen, term.Plain, private)
-}
-
-// privateThroughProxies are the patterns of private modules that the proxies of GOPROXY
-// are asked for all the same: such a proxy has them, and no other can take its place.
-func privateThroughProxies(env *goenv.Env) []string {
-	unproven, _ := env.First("GONOSUMDB", "GOPRIVATE")
-	direct, _ := env.First("GONOPROXY", "GOPRIVATE")
-	kept := strings.Split(direct.Value, ",")
-	return slices.DeleteFunc(strings.Split(unproven.Value, ","), func(pattern string) bool {
-		return pattern == "" || slices.Contains(kept, pattern)
-	})
 }
 
 // privateText says what becomes of private modules.

@@ -56,8 +56,8 @@ type Override struct {
 	Unset       bool   // or the profile unsets the variable
 }
 
-// goTimeout bounds what the go command is run for, all together.
-const goTimeout = 30 * time.Second
+// goTimeout bounds each thing that the go command is run for.
+const goTimeout = time.Minute
 
 // Use switches to a profile, or to [profile.None]. What the profile does not set is as it was
 // without any profile. Nothing is changed when there is an error, except when the error

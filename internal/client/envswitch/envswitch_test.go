@@ -175,6 +175,14 @@ func TestWhatWasChangedByHandIsKept(t *testing.T) {
 	d.holds("GOPROXY=https://mine.test GOFLAGS=-x")
 }
 
+func TestAFileWithLinesOfWindowsCanBeHadAgain(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "GOPROXY=off\r\nGOFLAGS=-v\r\n", nil)
+	d.use("a")
+	d.back()
+	d.holds("GOPROXY=off GOFLAGS=-v")
+}
+
 func TestAnEditedProfileCanBeUsedAgain(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, "GOPROXY=off\n", nil)

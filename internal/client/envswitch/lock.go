@@ -12,7 +12,7 @@ import (
 )
 
 // lockTimeout is how long another switch is waited for.
-const lockTimeout = 30 * time.Second
+const lockTimeout = 2 * time.Minute
 
 var errLocked = errors.New("another switch is under way")
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/goweir/weir/internal/client/govars"
 	"github.com/goweir/weir/internal/client/profile"
@@ -18,13 +19,15 @@ import (
 // not set are missing.
 type Values map[string]string
 
-// valuesOf are the variables of profiles in the user's file.
+// valuesOf are the variables of profiles in the user's file. A carriage return, which
+// editors of Windows leave at the end of a line, is no part of a value here: the go
+// command would not write it.
 func valuesOf(env *goenv.Env) Values {
 	file := env.InUserFile()
 	values := Values{}
 	for _, name := range govars.Names() {
 		if value, ok := file[name]; ok {
-			values[name] = value
+			values[name] = strings.TrimRight(value, "\r")
 		}
 	}
 	return values
