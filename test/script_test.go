@@ -37,7 +37,9 @@ import (
 //
 // $WEIR is the URL that weir serve will have, $data its folder, $outer and
 // $outer_sumdb are the GOPROXY and the GOSUMDB of the machine.
-func TestScripts(t *testing.T) { runScripts(t, filepath.Join("..", "cmd", "weir", "testdata", "script")) }
+func TestScripts(t *testing.T) {
+	runScripts(t, filepath.Join("..", "cmd", "weir", "testdata", "script"))
+}
 
 func runScripts(t *testing.T, dir string) {
 	t.Helper()
