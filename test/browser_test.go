@@ -31,7 +31,7 @@ func TestBenchPageInABrowser(t *testing.T) {
 	b.mirror("far.example.com", b.modules...).SetLatency(30 * time.Millisecond)
 	b.mirror("portal.example.com").Break("", modtest.HTML)
 	page := filepath.Join(t.TempDir(), "page.html")
-	b.bench(t, 0, "--time", "5s", "--html", page, "https://good.example.com", "https://far.example.com", "https://portal.example.com")
+	b.bench(t, 0, "--time", "60s", "--html", page, "https://good.example.com", "https://far.example.com", "https://portal.example.com")
 
 	dom := chromium(t, "--dump-dom", "file://"+page)
 	for what, want := range map[string]int{

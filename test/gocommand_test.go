@@ -35,7 +35,7 @@ func newMachine(t *testing.T, goproxy, gosumdb, mod string) *machine {
 	m.write(t, "go.mod", mod)
 	m.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + root, "TMPDIR=" + root, "GOENV=off", "GOTOOLCHAIN=local", "GOVCS=*:off", "CGO_ENABLED=0",
-		"GOPATH=" + filepath.Join(root, "gopath"), "GOCACHE=" + goEnv(t, "GOCACHE")["GOCACHE"], "GOFLAGS=-modcacherw",
+		"GOPATH=" + filepath.Join(root, "gopath"), "GOCACHE=" + goEnv(t, "GOCACHE")["GOCACHE"], "GOFLAGS=-modcacherw", endAtOnce,
 		"GOPROXY=" + goproxy, "GOSUMDB=" + gosumdb,
 	}
 	return m

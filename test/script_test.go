@@ -75,6 +75,7 @@ func setup(env *testscript.Env, outer map[string]string) error {
 		return err
 	}
 	home := filepath.Join(env.WorkDir, "home")
+	env.Vars = append(env.Vars, endAtOnce)
 	for _, v := range []struct{ name, value string }{
 		{"HOME", home}, {"XDG_CACHE_HOME", ""}, {"XDG_CONFIG_HOME", ""},
 		{"outer", outer["GOPROXY"]}, {"outer_sumdb", outer["GOSUMDB"]},

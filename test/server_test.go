@@ -34,6 +34,9 @@ type weir struct {
 	err   error         // how, after that
 }
 
+// endAtOnce keeps the race detector from sleeping for a second before a process ends.
+const endAtOnce = "GORACE=atexit_sleep_ms=0"
+
 // startWeir runs weir serve with variables of the form WEIR_…=value until the
 // test ends, and waits until it is ready.
 func startWeir(t *testing.T, env ...string) *weir {
@@ -45,7 +48,7 @@ func startWeir(t *testing.T, env ...string) *weir {
 	w := &weir{url: "http://" + addr, addr: addr, data: t.TempDir(), log: new(buffer), ended: make(chan struct{})}
 	base := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "GOENV=off",
-		"WEIR_LISTEN=" + addr, "WEIR_DATA=" + w.data, "WEIR_SUMDB=off",
+		"WEIR_LISTEN=" + addr, "WEIR_DATA=" + w.data, "WEIR_SUMDB=off", endAtOnce,
 	}
 	for _, v := range env {
 		if data, ok := strings.CutPrefix(v, "WEIR_DATA="); ok {

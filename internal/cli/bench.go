@@ -36,24 +36,24 @@ func benchCommand() *cobra.Command {
 			"at the URLs. All are asked for the same public modules, those in the go.sum of this folder\n" +
 			"or popular ones, and what they send is compared with the checksum database. No module that\n" +
 			"GOPRIVATE, GONOPROXY or GONOSUMDB match is asked for. It ends with 1 when no mirror works\n" +
-			"or one of them served wrong bytes.",
+			"or one of them served wrong bytes.\n\nThe public mirrors are\n  " + hosts(mirrors.Public()),
 		Example: "  weir bench --public\n  weir bench https://goproxy.cn https://goproxy.io --html report.html",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return mirrors.Public(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
-	cmd.Flags().BoolVar(&f.public, "public", false, "measure the built-in public mirrors, too: "+hosts(mirrors.Public()))
+	cmd.Flags().BoolVar(&f.public, "public", false, "measure well-known public mirrors, too")
 	cmd.Flags().TextVar(&f.bytes, "bytes", f.bytes, "how many `bytes` each mirror may send at most, such as 5MiB")
-	cmd.Flags().DurationVar(&f.time, "time", 30*time.Second, "how `long` it may take")
+	cmd.Flags().DurationVar(&f.time, "time", 30*time.Second, "`duration` that it may take at most")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	cmd.Flags().StringVar(&f.html, "html", "", "write a report with charts to a `file`")
 	return cmd
 }
 
-// hosts are URLs without what they have in common.
+// hosts are URLs without what they have in common, in lines.
 func hosts(urls []string) string {
-	return strings.ReplaceAll(strings.Join(urls, ", "), "https://", "")
+	return strings.ReplaceAll(strings.Join(urls, "\n  "), "https://", "")
 }
 
 func (f benchFlags) run(cmd *cobra.Command, args []string) error {

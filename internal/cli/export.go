@@ -61,49 +61,50 @@ func (e *exporting) run(cmd *cobra.Command, args []string) (err error) {
 	if e.out == "" {
 		return usageError{errors.New("say where to with --out: a folder, a file such as deps.tar, or -")}
 	}
-	var since []int64
+	x := &bundle.Exporter{Weir: readBuild().Version}
 	if e.since != "" {
-		if since, err = bundle.SinceOf(e.since); err != nil {
+		if x.Since, err = bundle.SinceOf(e.since); err != nil {
 			return fmt.Errorf("--since: %w", err)
 		}
 	}
-	dir, err := e.folder()
-	if err != nil {
+	if x.Dir, err = e.folder(); err != nil {
 		return err
+	}
+	screen := newHaulScreen(cmd, e.asJSON)
+	if e.out == "-" {
+		screen.out = screen.screen
+		defer os.RemoveAll(x.Dir)
 	}
 	env := goenv.Load(os.Getenv)
-	modules, err := modsource.Open(ctx, env, modsource.Options{UserAgent: userAgent()})
-	if err != nil {
+	if x.Modules, err = modsource.Open(ctx, env, modsource.Options{UserAgent: userAgent()}); err != nil {
 		return err
 	}
-	defer modules.Close()
-	show := newHaulScreen(cmd, e.asJSON)
-	if e.out == "-" {
-		show.out = show.screen
-		defer os.RemoveAll(dir)
-	}
-	show.say("finding out what is needed")
-	c, err := e.closure(ctx, cmd, args, closure.Options{Source: modules.Verified(), GOWORK: env.Value("GOWORK")})
+	defer x.Modules.Close()
+	screen.say("finding out what is needed")
+	x.Closure, err = e.closure(ctx, cmd, args, closure.Options{Source: x.Modules.Verified(), GOWORK: env.Value("GOWORK")})
 	if err != nil {
-		return show.interrupted(err)
+		return screen.interrupted(err)
 	}
-	x := &bundle.Exporter{Dir: dir, Modules: modules, Closure: c, Weir: readBuild().Version, Since: since}
-	report, err := x.Fetch(ctx, show.progress)
-	if err != nil || len(report.Failures)+len(c.Failures) > 0 {
-		return show.end(e.out, c, report, err)
+	report, err := x.Fetch(ctx, screen.progress)
+	if err != nil || len(report.Failures)+len(x.Closure.Failures) > 0 {
+		return screen.end(e.out, x.Closure, report, err)
 	}
-	show.say("asking for the records of the checksum database")
-	m, err := x.Seal(ctx)
+	m, err := e.complete(cmd, x, screen)
 	if err != nil {
-		return show.interrupted(err)
+		return screen.failedWhole(e.out, err)
 	}
-	if dir != e.out {
-		show.say("packing " + e.out)
-		if err := e.pack(cmd, dir, m); err != nil {
-			return show.interrupted(err)
-		}
+	return e.print(screen, x.Closure, report, m)
+}
+
+// complete makes a bundle of files that have all been fetched.
+func (e *exporting) complete(cmd *cobra.Command, x *bundle.Exporter, screen *haulScreen) (*bundle.Manifest, error) {
+	screen.say("asking for the records of the checksum database")
+	m, err := x.Seal(cmd.Context())
+	if err != nil || x.Dir == e.out {
+		return m, err
 	}
-	return e.print(show, c, report, m)
+	screen.say("packing " + e.out)
+	return m, e.pack(cmd, x.Dir, m)
 }
 
 // folder is where the bundle is made: in its place, or beside the tar it becomes.

@@ -63,9 +63,9 @@ func (i *importing) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--sumdb: %w", err)}
 	}
-	show := newHaulScreen(cmd, i.asJSON)
-	show.failed = "refused:"
-	importer := &bundle.Importer{Dir: filepath.Join(cfg.Data, "modules"), SumDB: trusted, RequireSums: i.requireSums, Progress: show.progress}
+	screen := newHaulScreen(cmd, i.asJSON)
+	screen.failed = "refused:"
+	importer := &bundle.Importer{Dir: filepath.Join(cfg.Data, "modules"), SumDB: trusted, RequireSums: i.requireSums, Progress: screen.progress}
 	var imported *bundle.Imported
 	if name == "-" {
 		imported, err = importer.ImportTar(cmd.Context(), cmd.InOrStdin())
@@ -76,21 +76,18 @@ func (i *importing) run(cmd *cobra.Command, name string) error {
 		return usageError{err}
 	}
 	if err != nil {
-		return show.refused(name, err)
+		return screen.failedWhole(name, err)
 	}
-	return i.print(show, cfg.Data, imported)
+	return i.print(screen, cfg.Data, imported)
 }
 
-// refused is the error of a bundle that was refused as a whole.
-func (s *haulScreen) refused(name string, err error) error {
-	if err := s.interrupted(err); err != nil {
-		reason, hint := whyMissing(err)
-		if hint != "" {
-			reason += "\nhint: " + hint
-		}
-		return fmt.Errorf("%s: %s", name, reason)
+// failedWhole is the error of a bundle that was refused, or could not be made, as a whole.
+func (s *haulScreen) failedWhole(name string, err error) error {
+	reason, hint := whyMissing(s.interrupted(err))
+	if hint != "" {
+		reason += "\nhint: " + hint
 	}
-	return nil
+	return fmt.Errorf("%s: %s", name, reason)
 }
 
 func (i *importing) print(s *haulScreen, target string, imported *bundle.Imported) error {

@@ -117,22 +117,9 @@ type warming struct {
 
 func (w *warming) run(cmd *cobra.Command, args []string) error {
 	ctx := cmd.Context()
-	env := goenv.Load(os.Getenv)
-	if w.modcache && w.to != "" {
-		return usageError{errors.New("--to and --modcache are two targets; name one")}
-	}
-	if !w.modcache {
-		target, err := w.target(ctx, env)
-		if err != nil {
-			return err
-		}
-		w.to = target
-		env = goenv.Load(func(name string) string {
-			if name == "GOPROXY" {
-				return target
-			}
-			return os.Getenv(name)
-		})
+	env, err := w.settings(ctx)
+	if err != nil {
+		return err
 	}
 	modules, err := modsource.Open(ctx, env, modsource.Options{UserAgent: userAgent()})
 	if err != nil {
@@ -141,27 +128,44 @@ func (w *warming) run(cmd *cobra.Command, args []string) error {
 	defer modules.Close()
 	o := closure.Options{Source: modules.Verified(), GOWORK: env.Value("GOWORK")}
 	if w.modcache {
-		if err := env.Ask(ctx, "GOMODCACHE", "GOVERSION"); err != nil {
-			return err
-		}
 		o.AtHand = env.Value("GOVERSION")
 	}
-	show := newHaulScreen(cmd, w.asJSON)
-	show.say("finding out what is needed")
+	screen := newHaulScreen(cmd, w.asJSON)
+	screen.say("finding out what is needed")
 	c, err := w.closure(ctx, cmd, args, o)
 	if err != nil {
-		return show.interrupted(err)
+		return screen.interrupted(err)
 	}
-	var report closure.Report
-	target := modsourceName(w.to)
 	if w.modcache {
-		target = env.Value("GOMODCACHE")
-		report, err = warm.ModCache{Dir: target, GOFLAGS: env.Value("GOFLAGS")}.Fill(ctx, c, show.progress)
-	} else {
-		c.Leave(modules.Private, "GONOPROXY keeps them from proxies")
-		report, err = warm.Proxy(ctx, c, modules, show.progress)
+		cache := warm.ModCache{Dir: env.Value("GOMODCACHE"), GOFLAGS: env.Value("GOFLAGS")}
+		report, err := cache.Fill(ctx, c, screen.progress)
+		return screen.end(cache.Dir, c, report, err)
 	}
-	return show.end(target, c, report, err)
+	c.Leave(modules.Private, "GONOPROXY keeps them from proxies")
+	report, err := warm.Proxy(ctx, c, modules, screen.progress)
+	return screen.end(redacted(w.to), c, report, err)
+}
+
+// settings are those of the go command, with the proxy to warm for GOPROXY.
+func (w *warming) settings(ctx context.Context) (*goenv.Env, error) {
+	env := goenv.Load(os.Getenv)
+	switch {
+	case w.modcache && w.to != "":
+		return nil, usageError{errors.New("--to and --modcache are two targets; name one")}
+	case w.modcache:
+		return env, env.Ask(ctx, "GOMODCACHE", "GOVERSION")
+	}
+	target, err := w.target(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	w.to = target
+	return goenv.Load(func(name string) string {
+		if name == "GOPROXY" {
+			return target
+		}
+		return os.Getenv(name)
+	}), nil
 }
 
 // target is the proxy to warm.
@@ -209,8 +213,8 @@ func isWeir(ctx context.Context, env *goenv.Env, rawURL string) bool {
 	return err == nil && named && resp.StatusCode == http.StatusOK
 }
 
-// modsourceName is a URL as it may be shown.
-func modsourceName(rawURL string) string {
+// redacted is a URL as it may be shown.
+func redacted(rawURL string) string {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return "the proxy"

@@ -165,22 +165,29 @@ func Parse(text string) map[string]string {
 	return values
 }
 
-// askTimeout bounds a run of the go command.
-const askTimeout = 5 * time.Second
+// How long a run of the go command may take: for a few variables, with which a server
+// waits to start, and for all of them, on a machine that may be busy building.
+const (
+	askTimeout    = 5 * time.Second
+	askAllTimeout = 30 * time.Second
+)
 
-// Ask runs go env, for at most 5 s, so that defaults are known, too: of the variables
-// that are named or else of all. Those that are named must not depend on a folder: they
-// are asked for away from any go.mod. No other version of Go is downloaded for it.
+// Ask runs go env, so that defaults are known, too: of the variables that are named, for
+// at most 5 s, or else of all, for at most 30 s. Those that are named must not depend on a
+// folder: they are asked for away from any go.mod. No other version of Go is downloaded
+// for it.
 func (e *Env) Ask(ctx context.Context, names ...string) error {
 	if e.command == "" {
 		return fmt.Errorf("there is no go command in PATH: %w", exec.ErrNotFound)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	timeout, dir := askAllTimeout, ""
+	if len(names) > 0 {
+		timeout, dir = askTimeout, filepath.Dir(e.command)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, e.command, append([]string{"env", "-json"}, names...)...)
-	if len(names) > 0 {
-		cmd.Dir = filepath.Dir(e.command)
-	}
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local")
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()

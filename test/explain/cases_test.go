@@ -127,6 +127,8 @@ var answerCases = []explainCase{
 		l.set("GOPROXY", strings.Replace(l.secure(loopback, text(200, "")), "https:", "http:", 1))
 		return m100(l)
 	}},
+	{id: "proxy-400", want: "module=example.com/m version=v1.0.0", run: after(status(400, "invalid module path"), m100)},
+	{id: "proxy-status", want: "module=example.com/m version=v1.0.0", run: after(status(421, ""), m100)},
 	{id: "proxy-incomplete-protocol", want: "database=sum.example.com module=example.com/m version=v1.0.0", run: func(l *lab) string {
 		l.database(anyRecord, on("/sumdb/", text(400, "Invalid GOPROXY path")))
 		return m100(l)
@@ -192,6 +194,20 @@ var networkCases = []explainCase{
 	{id: "net-cut-body", want: "module=example.com/m version=v1.0.0", run: after(faulty(".zip", modtest.Truncate), m100)},
 	{id: "http2-stream-error", want: "code=INTERNAL_ERROR module=example.com/m version=v1.0.0", run: func(l *lab) string {
 		l.set("GOPROXY", l.secure(loopback, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+		return m100(l)
+	}},
+	{id: "tls-failed", want: "module=example.com/m version=v1.0.0", run: func(l *lab) string {
+		l.set("GOPROXY", l.ancient())
+		return m100(l)
+	}},
+	{id: "net-failed", want: "module=example.com/m version=v1.0.0", run: func(l *lab) string {
+		l.set("GOPROXY", l.serve(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				io.WriteString(conn, "hello\r\n\r\n")
+				conn.Close()
+			}
+		}))
 		return m100(l)
 	}},
 	{id: "tls-handshake-timeout", want: "module=example.com/m version=v1.0.0", run: func(l *lab) string {
@@ -549,6 +565,17 @@ var vcsCases = []explainCase{
 	{id: "git-unreachable", want: "module=example.com/m version=v1.0.0", run: func(l *lab) string {
 		l.forge().GoImport("example.com/m", "example.com/m git https://"+l.closedPort()+"/m.git")
 		l.set("NO_PROXY", "127.0.0.1")
+		return m100(l)
+	}},
+	{id: "vcs-failed", want: "module=example.com/m version=v1.0.0 command=git", run: func(l *lab) string {
+		f := l.forge()
+		l.repo(f)
+		f.Handle("git.example.com/m.git", text(200, "<html>"))
+		return m100(l)
+	}},
+	{id: "vcs-failed", want: "module=example.com/m version=v1.0.0 command=git", run: func(l *lab) string {
+		l.repo(l.forge())
+		l.write("../home/.gitconfig", "[nonsense\n")
 		return m100(l)
 	}},
 	{id: "git-hung-up", want: "module=example.com/m version=v1.0.0", run: func(l *lab) string {

@@ -193,6 +193,13 @@ func (l *lab) secure(p papers, h http.HandlerFunc) string {
 	return l.start(server, server.StartTLS)
 }
 
+// ancient is a TLS server that knows no version of today.
+func (l *lab) ancient() string {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	return l.start(server, server.StartTLS)
+}
+
 // loopback is a certificate that is right for test servers.
 var loopback = papers{ips: []net.IP{net.IPv4(127, 0, 0, 1)}}
 

@@ -421,6 +421,20 @@ func TestModulesWithoutARecordAreRefusedOnDemand(t *testing.T) {
 	}
 }
 
+func TestWithoutADatabaseNothingIsSaidToBeProven(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, hello("v1.0.0"))
+	i := w.importer(t)
+	w.settings["GOSUMDB"] = "off"
+	dir, m := w.export(t, "example.com/hello@v1.0.0")
+	if m.SumDB != nil || len(m.Unproven()) != 1 || m.Unproven()[0].Zip == "" {
+		t.Errorf("the manifest is %+v", m)
+	}
+	if got, err := i.Import(t.Context(), dir); err != nil || got.Fetched != 3 || len(got.Unproven) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestNothingThatIsStoredIsReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, hello("v1.0.0"), private)

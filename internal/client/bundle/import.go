@@ -125,10 +125,13 @@ func (i *Importer) ImportTar(ctx context.Context, r io.Reader) (*Imported, error
 		return nil, err
 	}
 	imported, err := in.run(ctx, u.units())
-	if err == nil {
-		err = u.trouble
+	switch {
+	case err != nil:
+		return imported, err
+	case !errors.Is(u.trouble, io.EOF):
+		return imported, u.trouble
 	}
-	return imported, err
+	return imported, u.missing()
 }
 
 // An interruptible reader ends with its context.
@@ -162,27 +165,34 @@ type unit struct {
 type unpacker struct {
 	*intake
 	archive *archive
-	first   *unit // the first that is no file of the checksum database
-	trouble error // with the tar as a whole
+	first   unit  // the first that is no file of the checksum database, if there is one
+	trouble error // with the tar as a whole; io.EOF: it has ended
+}
+
+// next unpacks the next file.
+func (u *unpacker) next() (unit, bool) {
+	f, r, err := u.archive.next()
+	if err != nil {
+		u.trouble = err
+		return unit{}, false
+	}
+	return unit{f, u.unpack(f, r)}, true
 }
 
 // unpackSums unpacks the files of the checksum database, which come first, and begins.
 func (u *unpacker) unpackSums(ctx context.Context) error {
 	for {
-		f, r, err := u.archive.next()
-		if errors.Is(err, io.EOF) {
+		next, ok := u.next()
+		if !ok || !isSum(next.file.Path) {
+			u.first = next
 			break
 		}
-		if err != nil {
-			return err
+		if next.err != nil {
+			return next.err
 		}
-		if !isSum(f.Path) {
-			u.first = &unit{f, u.unpack(f, r)}
-			break
-		}
-		if err := u.unpack(f, r); err != nil {
-			return err
-		}
+	}
+	if u.trouble != nil && !errors.Is(u.trouble, io.EOF) {
+		return u.trouble
 	}
 	for path := range u.archive.more {
 		if isSum(path) {
@@ -192,25 +202,11 @@ func (u *unpacker) unpackSums(ctx context.Context) error {
 	return u.begin(ctx)
 }
 
-// units are the files of the modules. They end at trouble with the tar, or when a file
-// of the manifest has not come.
+// units are the files of the modules. After the last one, trouble says why.
 func (u *unpacker) units() iter.Seq[unit] {
 	return func(yield func(unit) bool) {
-		if u.first == nil || u.first.file.isModule() && !yield(*u.first) {
-			u.trouble = u.missing()
-			return
-		}
-		for {
-			f, r, err := u.archive.next()
-			if errors.Is(err, io.EOF) {
-				u.trouble = u.missing()
-				return
-			}
-			if err != nil {
-				u.trouble = err
-				return
-			}
-			if f.isModule() && !yield(unit{f, u.unpack(f, r)}) {
+		for next, ok := u.first, u.trouble == nil; ok; next, ok = u.next() {
+			if next.file.isModule() && !yield(next) {
 				return
 			}
 		}

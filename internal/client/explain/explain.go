@@ -73,28 +73,29 @@ type reader struct {
 func (r *reader) read(all []block) {
 	r.seen = map[string]int{}
 	for i := 0; i < len(all); i++ {
-		if m, values := recognise(all[i]); m != nil {
-			r.add(m, values, all[i])
-			continue
-		}
-		if unanswered(all, i) {
-			r.add(silence(), map[string]string{"url": strings.TrimPrefix(all[i].first(), asking)}, all[i])
-			continue
-		}
-		if !all[i].complains() {
-			continue
-		}
-		if r.unwrapped < maxUnwrapped {
+		m, values := recognise(all[i])
+		b, more := all[i], 0
+		if wanting(m) && (m != nil || b.complains()) && r.unwrapped < maxUnwrapped {
 			r.unwrapped++
-			if m, values, b, n := unwrapped(all[i:]); m != nil {
-				r.add(m, values, b)
-				i += n
-				continue
+			if longer, longerValues, joined, n := unwrapped(all[i:]); longer != nil && (m == nil || !wanting(longer)) {
+				m, values, b, more = longer, longerValues, joined, n
 			}
 		}
-		r.addUnknown(all[i])
+		switch {
+		case m != nil:
+			r.add(m, values, b)
+		case unanswered(all, i):
+			r.add(silence(), map[string]string{"url": strings.TrimPrefix(b.first(), asking)}, b)
+		case b.complains():
+			r.addUnknown(b)
+		}
+		i += more
 	}
 }
+
+// wanting reports whether a message is not known, or not well enough: with the lines after
+// it, it might be.
+func wanting(m *Message) bool { return m == nil || m.General }
 
 // maxWrapped is how many lines the first line of a message may have been broken into.
 const maxWrapped = 5
@@ -103,8 +104,8 @@ const maxWrapped = 5
 // mail at a blank. It returns how many more blocks the message takes.
 func unwrapped(all []block) (m *Message, values map[string]string, b block, more int) {
 	candidates := []block{all[0]}
-	for more = 1; more < min(maxWrapped, len(all)); more++ {
-		next := all[more]
+	for n := 1; n < min(maxWrapped, len(all)); n++ {
+		next := all[n]
 		if known, _ := recognise(next); known != nil || next.complains() {
 			break
 		}
@@ -112,14 +113,19 @@ func unwrapped(all []block) (m *Message, values map[string]string, b block, more
 		for _, c := range candidates {
 			longer = append(longer, c.joined(next, ""), c.joined(next, " "))
 		}
-		for _, b := range longer {
-			if m, values := recognise(b); m != nil {
+		for _, candidate := range longer {
+			found, itsValues := recognise(candidate)
+			if found == nil || found.General && m != nil {
+				continue
+			}
+			m, values, b, more = found, itsValues, candidate, n
+			if !found.General {
 				return m, values, b, more
 			}
 		}
 		candidates = longer
 	}
-	return nil, nil, block{}, 0
+	return m, values, b, more
 }
 
 // asking stands before a URL that "go -x" has begun to ask for.

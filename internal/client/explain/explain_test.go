@@ -30,6 +30,46 @@ func TestEveryExampleIsRecognised(t *testing.T) {
 	}
 }
 
+// samples are values of each kind.
+var samples = map[string]string{
+	"word": "word", "module": "example.com/m", "version": "v1.2.3", "query": "feature/x", "package": "example.com/m/p",
+	"url": "https://proxy.example.com/example.com/m/@v/v1.2.3.info", "host": "host.example.com", "port": "22", "addr": "192.0.2.1:443",
+	"resolver": "[::1]:53", "file": "a.go", "dir": "/src", "line": "3", "number": "42", "text": "some text", "hash": "h1:abc=",
+	"toolchain": "go1.99.1", "goversion": "1.99", "variable": "GOPROXY", "plainurl": "http://proxy.example.com/example.com/m/@v/v1.2.3.info",
+	"latest": "https://proxy.example.com/example.com/m/@latest", "flags": "-modcacherw ", "list": "https://proxy.example.com/example.com/m/@v/list",
+	"zip": "https://proxy.example.com/example.com/m/@v/v1.2.3.zip", "fileurl": "file:///srv/x.info", "goget": "https://example.com/m?go-get=1",
+	"lookup": "https://sum.golang.org/lookup/example.com/m@v1.2.3", "tile": "https://sum.golang.org/tile/8/0/000", "helper": "git dir",
+	"supported": "https://proxy.example.com/sumdb/sum.golang.org/supported", "sumdb": "https://proxy.example.com/sumdb/sum.golang.org/supported",
+	"trouble": "404 Not Found", "status": "421 Misdirected Request", "system": "git",
+}
+
+func TestEveryPatternMeansItsMessage(t *testing.T) {
+	for kind := range kinds {
+		if samples[kind] == "" {
+			t.Errorf("there is no sample of the kind %s", kind)
+		}
+	}
+	for _, m := range Messages() {
+		for _, written := range m.Patterns {
+			text := mark.ReplaceAllStringFunc(written, func(found string) string {
+				parts := mark.FindStringSubmatch(found)
+				for _, kind := range []string{parts[2], parts[1]} {
+					if samples[kind] != "" {
+						return samples[kind]
+					}
+				}
+				if parts[1] != "" {
+					return samples["word"]
+				}
+				return found
+			})
+			if got := ids(Text("go: " + text)); got != m.ID {
+				t.Errorf("%s: %s\n\tas in %s\n\tis taken for %q", m.ID, written, text, got)
+			}
+		}
+	}
+}
+
 func TestEveryMessageIsWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, m := range Messages() {
@@ -74,8 +114,35 @@ func TestExplanationsAreFilledIn(t *testing.T) {
 	}
 }
 
+// Commands are pasted without much thought: none turns off what protects, replaces a
+// setting that may be worth something, or has to be edited first.
+func TestCommandsDoNoHarm(t *testing.T) {
+	harm := regexp.MustCompile(`go env -w GO(?:PROXY|PRIVATE|NOPROXY|SUMDB|NOSUMDB|INSECURE|VCS|AUTH|FLAGS)|GO(?:SUMDB|PROXY)=(?:off|direct)|clean -modcache|git config --global|proxy\.example\.com|/path/to|@[A-Z]+$|\bcat .*netrc`)
+	for _, m := range Messages() {
+		for _, command := range m.Commands {
+			if found := harm.FindString(command); found != "" && !regexp.MustCompile(`^go env [A-Z ]+$|^printenv `).MatchString(command) {
+				t.Errorf("%s: %q should not have %q", m.ID, command, found)
+			}
+		}
+		if filled := Text(m.Example)[0].In(English).Commands; len(filled) != len(m.Commands) {
+			t.Errorf("%s: of %q there is only %q", m.ID, m.Commands, filled)
+		}
+	}
+}
+
+func TestTheRepositoryIsReadFromThePath(t *testing.T) {
+	for path, want := range map[string]string{
+		"github.com/a/b": "github.com/a/b", "github.com/a/b/v2": "github.com/a/b", "github.com/a/b/sub/v3": "github.com/a/b",
+		"gopkg.in/yaml.v3": "gopkg.in/yaml.v3", "example.com/m/v2": "example.com/m", "gitlab.com/group/sub/m": "gitlab.com/group/sub/m",
+	} {
+		if got := repository(path); got != want {
+			t.Errorf("the repository of %s is %s, want %s", path, got, want)
+		}
+	}
+}
+
 // tools are what commands begin with.
-var tools = regexp.MustCompile(`^(?:go|git|curl|weir|env|printenv|export|unset|grep|cat|getent|openssl|date|ssh|ssh-keyscan|ip|df|ls|apt-get|apk|GO\w+=\S+ go) `)
+var tools = regexp.MustCompile(`^(?:go|git|curl|weir|env|printenv|df|export|unset|grep|cat|getent|openssl|date|ssh|ssh-keyscan|ip|df|ls|apt-get|apk|GO\w+=\S+ go) `)
 
 func TestCommandsAreWellFormed(t *testing.T) {
 	var script strings.Builder
@@ -169,6 +236,27 @@ func broken(text string, width int) string {
 		text = text[width:]
 	}
 	return b.String() + text + "\n"
+}
+
+func TestALogOfEverythingLosesNothing(t *testing.T) {
+	var log strings.Builder
+	wanted := map[string]bool{}
+	for _, m := range Messages() {
+		if len(m.Patterns) > 0 { // silence is known by what does not follow
+			log.WriteString(each("#12 1.234 ", m.Example) + "\n#12 1.235 go: downloading example.com/m v1.0.0\n")
+			wanted[m.ID] = true
+		}
+	}
+	for _, f := range Text(log.String()) {
+		if !f.Known() {
+			t.Errorf("line %d is not known: %s", f.Line, f.Text)
+			continue
+		}
+		delete(wanted, f.Message.ID)
+	}
+	if len(wanted) > 0 {
+		t.Errorf("not found: %v", wanted)
+	}
 }
 
 func TestTheSameCauseIsToldOnce(t *testing.T) {

@@ -127,11 +127,12 @@ type Message struct {
 	Rank     Rank     // what to see to first
 	Example  string   // the message as it is printed
 	Patterns []string // how it is recognised, see compile; any of them
+	General  bool     // it fits whatever nothing more is known about
 	Follows  []string // ids of what this is a consequence of, if both are there; may end in *
 	Title    Phrase   // what has happened, in a few words
 	Cause    Phrase   // why
 	Fix      Phrase   // what to do
-	Commands []string // to paste
+	Commands []string // to paste as they are: they look, or undo, or repair, but lower no protection and overwrite no setting
 	Source   string   // where the message is from, if the go command cannot be brought to print it in a test
 
 	patterns []pattern

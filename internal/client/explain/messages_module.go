@@ -19,7 +19,7 @@ var moduleMessages = []Message{
 		Title:    Phrase{"What came as the zip of a module is no zip", "收到的模块 zip 文件不是有效的 zip"},
 		Cause:    Phrase{"A web page or half a file was served as the module zip, and a proxy may have kept it.", "代理把网页或不完整的文件当作模块 zip 返回，并且可能已经缓存。"},
 		Fix:      Phrase{"Purge the version on the proxy, clear it from the module cache, and fetch again; -x shows the URL.", "在代理上清除该版本，并清除本机模块缓存后重新下载；加 -x 可看到 URL。"},
-		Commands: []string{`go mod download -x`, `go clean -modcache`},
+		Commands: []string{`go mod download -x`, `weir clean --repair`},
 	},
 	{
 		ID: "zip-unexpected-file", Hop: Content,
@@ -75,8 +75,8 @@ var moduleMessages = []Message{
 		Patterns: []string{`{module}@{query}: invalid version: version "{same:query}" invalid: disallowed version string`},
 		Title:    Phrase{"A proxy cannot be asked for {query}", "无法向代理请求 {query}"},
 		Cause:    Phrase{"The proxy protocol has no way to write a branch or tag with a slash or with other unusual characters in it.", "代理协议无法表示含斜杠或其他特殊字符的分支名、标签名。"},
-		Fix:      Phrase{"Ask for the hash of the commit.", "改用提交的哈希值。"},
-		Commands: []string{`git ls-remote https://{module} {query}`, `go get {module}@COMMIT`},
+		Fix:      Phrase{"Look up the hash of the commit, and ask for {module}@HASH.", "查出提交的哈希值，改为请求 {module}@哈希值。"},
+		Commands: []string{`git ls-remote https://{repository} {query}`},
 	},
 	{
 		ID: "no-matching-versions", Hop: Proxy,
@@ -85,7 +85,7 @@ var moduleMessages = []Message{
 		Title:    Phrase{"{module} has no version that fits \"{query}\"", "{module} 没有符合“{query}”的版本"},
 		Cause:    Phrase{"The version list is empty, or no version in it fits: the module has no tags and the proxy cannot name its newest commit, the proxy hides versions by a rule, or its list is not a list.", "版本列表为空，或没有符合的版本：模块没有标签且代理不知道最新提交，代理按规则隐藏了版本，或列表内容有误。"},
 		Fix:      Phrase{"Look at the list, then name a version or a commit.", "查看版本列表，然后指定版本或提交。"},
-		Commands: []string{`go list -m -versions {module}`, `git ls-remote --tags https://{module}`},
+		Commands: []string{`go list -m -versions {module}`, `git ls-remote --tags https://{repository}`},
 	},
 	{
 		ID: "package-not-in-version", Hop: Content,
@@ -131,7 +131,7 @@ var moduleMessages = []Message{
 		Title:    Phrase{"{version} is no pseudo-version of a commit of {module}", "{version} 不是 {module} 任何提交的伪版本"},
 		Cause:    Phrase{"A pseudo-version is made of the preceding tag, the time of the commit and twelve digits of its hash, and one of them is wrong: it was written by hand, or the history of the repository was rewritten.", "伪版本由前一个标签、提交时间和 12 位哈希组成，其中之一不对：它可能是手写的，或仓库历史被改写过。"},
 		Fix:      Phrase{"Ask for the commit and let the go command write the version.", "请求该提交，由 go 命令生成版本号。"},
-		Commands: []string{`go get {module}@COMMIT`},
+		Commands: []string{`go get {module}@{commit}`},
 	},
 	{
 		ID: "subdirectory-tag", Hop: Content,
@@ -164,6 +164,6 @@ var moduleMessages = []Message{
 		Title:    Phrase{"The module cache cannot be written", "无法写入模块缓存"},
 		Cause:    Phrase{"The folder GOMODCACHE belongs to another user, lies on a volume that is read-only or full, or is no folder. In containers it is often made by root and used by somebody else.", "GOMODCACHE 目录属于其他用户、位于只读或已满的磁盘上，或者不是目录。在容器中常由 root 创建而由其他用户使用。"},
 		Fix:      Phrase{"Give it to the user who builds, point GOMODCACHE to a writable volume, or make room.", "把目录交给构建用户，把 GOMODCACHE 指向可写的磁盘，或清理空间。"},
-		Commands: []string{`go env GOMODCACHE`, `df -h "$(go env GOMODCACHE)"`, `go clean -modcache`},
+		Commands: []string{`go env GOMODCACHE`, `df -h "$(go env GOMODCACHE)"`, `weir clean`},
 	},
 }

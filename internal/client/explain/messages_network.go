@@ -10,7 +10,7 @@ var httpProxyMessages = []Message{
 		Title:    Phrase{"The HTTP proxy of this machine does not answer", "本机设置的 HTTP 代理没有响应"},
 		Cause:    Phrase{"HTTPS_PROXY or HTTP_PROXY (or the same in small letters) names {addr}, and nothing answers there: {problem}. The go command never got as far as {host}.", "HTTPS_PROXY 或 HTTP_PROXY（也可能是小写）指向 {addr}，但那里没有响应：{problem}。go 命令根本没有连到 {host}。"},
 		Fix:      Phrase{"Correct the variable or start that proxy. If {host} needs no HTTP proxy, name it in NO_PROXY.", "改正该变量，或启动该代理。如果访问 {host} 不需要 HTTP 代理，把它加入 NO_PROXY。"},
-		Commands: []string{`env | grep -i _proxy`, `export NO_PROXY={host}`},
+		Commands: []string{`env | grep -io '^[a-z]*_proxy'`, `export NO_PROXY="$NO_PROXY,{hostname}"`},
 	},
 	{
 		ID: "http-proxy-connect-407", Hop: HTTPProxy,
@@ -19,7 +19,7 @@ var httpProxyMessages = []Message{
 		Title:    Phrase{"The HTTP proxy of this machine wants a login before it lets you reach {host}", "本机的 HTTP 代理要求登录后才能访问 {host}"},
 		Cause:    Phrase{"HTTPS_PROXY names a proxy that does not open a tunnel (CONNECT) without credentials.", "HTTPS_PROXY 指向的代理在没有凭据时不会建立隧道（CONNECT）。"},
 		Fix:      Phrase{"Put user and password into the URL of HTTPS_PROXY, or name {host} in NO_PROXY if it can be reached without.", "在 HTTPS_PROXY 的 URL 中写上用户名和密码；如果可以直接访问 {host}，把它加入 NO_PROXY。"},
-		Commands: []string{`env | grep -i -o '^https\?_proxy'`, `export NO_PROXY={host}`},
+		Commands: []string{`env | grep -io '^[a-z]*_proxy'`, `export NO_PROXY="$NO_PROXY,{hostname}"`},
 	},
 	{
 		ID: "http-proxy-connect-403", Hop: HTTPProxy,
@@ -28,7 +28,7 @@ var httpProxyMessages = []Message{
 		Title:    Phrase{"The HTTP proxy of this machine does not let you reach {host}", "本机的 HTTP 代理不允许访问 {host}"},
 		Cause:    Phrase{"HTTPS_PROXY names a proxy that refuses a tunnel (CONNECT) to {host}: it is not on the list of what may be reached, or not reachable from there.", "HTTPS_PROXY 指向的代理拒绝建立到 {host} 的隧道（CONNECT）：它不在允许列表中，或从那里无法到达。"},
 		Fix:      Phrase{"Have {host} allowed, use a module proxy inside your network, or name {host} in NO_PROXY if it can be reached without.", "申请放行 {host}，使用内网的模块代理；如果可以直接访问 {host}，把它加入 NO_PROXY。"},
-		Commands: []string{`env | grep -i -o '^https\?_proxy'`, `export NO_PROXY={host}`},
+		Commands: []string{`env | grep -io '^[a-z]*_proxy'`, `export NO_PROXY="$NO_PROXY,{hostname}"`},
 	},
 	{
 		ID: "http-proxy-407", Hop: HTTPProxy,
@@ -37,7 +37,7 @@ var httpProxyMessages = []Message{
 		Title:    Phrase{"The HTTP proxy of this machine wants a login", "本机的 HTTP 代理要求登录"},
 		Cause:    Phrase{"The request to {host} is plain http, so it went through what HTTP_PROXY names, and that proxy wants credentials.", "对 {host} 的请求是明文 http，因此经过 HTTP_PROXY 指向的代理，而该代理需要凭据。"},
 		Fix:      Phrase{"Name {host} in NO_PROXY, or put user and password into the URL of HTTP_PROXY.", "把 {host} 加入 NO_PROXY，或在 HTTP_PROXY 的 URL 中写上用户名和密码。"},
-		Commands: []string{`export NO_PROXY={host}`},
+		Commands: []string{`env | grep -io '^[a-z]*_proxy'`, `export NO_PROXY="$NO_PROXY,{hostname}"`},
 	},
 	{
 		ID: "dns-missing-in-container", Hop: FromURL,
@@ -59,7 +59,7 @@ var tlsMessages = []Message{
 		Title:    Phrase{"This machine does not trust the certificate of {host}", "本机不信任 {host} 的证书"},
 		Cause:    Phrase{"The certificate was issued by a private authority, or something on the way opens TLS connections and shows a certificate of its own. Slim images lack the list of public authorities.", "证书由私有 CA 签发，或途中有设备解开 TLS 并换上自己的证书。精简镜像还可能缺少公共 CA 列表。"},
 		Fix:      Phrase{"Add the authority to the system's store, or name its file in SSL_CERT_FILE; in an image install ca-certificates. GOINSECURE does not help: it is for direct fetches, not for proxies.", "把该 CA 加入系统证书库，或用 SSL_CERT_FILE 指定其文件；在镜像中安装 ca-certificates。GOINSECURE 没有用：它只影响直接拉取，不影响代理。"},
-		Commands: []string{`openssl s_client -connect {host}:443 -showcerts`, `export SSL_CERT_FILE=/path/to/ca.pem`},
+		Commands: []string{`openssl s_client -connect {address} -showcerts </dev/null`, `printenv SSL_CERT_FILE SSL_CERT_DIR`},
 	},
 	{
 		ID:       "tls-expired",
@@ -68,7 +68,7 @@ var tlsMessages = []Message{
 		Title:    Phrase{"The certificate of {host} is not valid now", "{host} 的证书现在无效"},
 		Cause:    Phrase{"It has expired or is not valid yet, or the clock of this machine is wrong: the message names the time that it takes for now.", "证书已过期或尚未生效，或者本机时钟不对：消息中写有本机认为的当前时间。"},
 		Fix:      Phrase{"Compare the clock first. If it is right, those who run {host} have to renew the certificate.", "先核对时钟。如果时钟正确，需要 {host} 的管理员更新证书。"},
-		Commands: []string{`date -u`, `openssl s_client -connect {host}:443`},
+		Commands: []string{`date -u`, `openssl s_client -connect {address} </dev/null`},
 	},
 	{
 		ID:      "tls-wrong-name",
@@ -82,7 +82,7 @@ var tlsMessages = []Message{
 		Title:    Phrase{"The certificate of {host} is for another name", "{host} 的证书属于别的名称"},
 		Cause:    Phrase{"The name in the URL is not in the certificate: an address or a short name is used where the certificate has the full one, or another server answers for it.", "URL 中的名称不在证书里：可能使用了 IP 地址或短名称，而证书只有全名；或者回答的是另一台服务器。"},
 		Fix:      Phrase{"Write the name that the certificate has, or have it issued anew with this one.", "使用证书中的名称，或重新签发包含该名称的证书。"},
-		Commands: []string{`openssl s_client -connect {host}:443`, `go env GOPROXY`},
+		Commands: []string{`openssl s_client -connect {address} </dev/null`, `go env GOPROXY`},
 	},
 	{
 		ID:       "tls-plain-server",
@@ -100,7 +100,16 @@ var tlsMessages = []Message{
 		Title:    Phrase{"{host} takes connections, but does not get TLS done within 10 s", "{host} 接受连接，但 10 秒内没有完成 TLS 握手"},
 		Cause:    Phrase{"The server or something that inspects TLS on the way is overloaded, the way is very long, or large packets get lost (a wrong MTU, as with VPNs).", "服务器或途中的 TLS 检查设备过载，链路太远，或大数据包丢失（MTU 不对，常见于 VPN）。"},
 		Fix:      Phrase{"Try again and try a nearer proxy; behind a VPN lower the MTU.", "重试，或换用更近的代理；使用 VPN 时降低 MTU。"},
-		Commands: []string{`curl -sS -o /dev/null -w '%{time_connect}s connect, %{time_appconnect}s TLS' {url}`},
+		Commands: []string{`curl -sSv -o /dev/null {url}`},
+	},
+	{
+		ID: "tls-failed", General: true,
+		Example:  `go: example.com/m@v1.0.0: Get "https://proxy.example.com/example.com/m/@v/v1.0.0.info": remote error: tls: protocol version not supported`,
+		Patterns: []string{`remote error: tls: {problem:text}`, `Get "{url}": tls: {problem:text}`, `Get "{url}": x509: {problem:text}`},
+		Title:    Phrase{"This machine and {host} do not agree on TLS", "本机与 {host} 无法建立 TLS 连接"},
+		Cause:    Phrase{"The handshake failed: {problem}. The server wants a version or a cipher that the go command does not use, or a certificate from the client, which it cannot send; or something in between interferes.", "握手失败：{problem}。服务器要求的版本或加密套件 go 命令不支持，或要求 go 命令无法提供的客户端证书；也可能是途中设备干扰。"},
+		Fix:      Phrase{"See what the server offers. It has to allow TLS 1.2 or 1.3; in front of one that wants client certificates put a proxy that has one.", "查看服务器支持的内容。它必须允许 TLS 1.2 或 1.3；如果服务器要求客户端证书，请在前面架设一个持有证书的代理。"},
+		Commands: []string{`openssl s_client -connect {address} </dev/null`, `curl -sSIv {url}`},
 	},
 }
 
@@ -131,7 +140,7 @@ var networkMessages = []Message{
 		Title:    Phrase{"GOPROXY has a password in an http URL", "GOPROXY 在 http URL 中带有密码"},
 		Cause:    Phrase{"The go command sends credentials over https only, since anybody on the way could read them.", "go 命令只通过 https 发送凭据，因为途中任何人都能读到明文。"},
 		Fix:      Phrase{"Use https, and put the password into netrc or a GOAUTH command instead of GOPROXY.", "改用 https，并把密码放到 netrc 或 GOAUTH 命令中，而不是 GOPROXY 里。"},
-		Commands: []string{`go env -u GOPROXY`, `go help goauth`},
+		Commands: []string{`go env -changed`, `go help goauth`},
 	},
 	{
 		ID:       "net-no-such-host",
@@ -160,8 +169,8 @@ var networkMessages = []Message{
 		},
 		Title:    Phrase{"{host} does not answer: packets to it get lost", "{host} 没有响应：数据包丢失"},
 		Cause:    Phrase{"Something drops what is sent to {host}: a firewall that lets nothing out, a region that is cut off, or a machine that is down.", "发往 {host} 的数据被丢弃：防火墙禁止外连、地区被屏蔽，或对方主机已停机。"},
-		Fix:      Phrase{"Have the way out opened, or use a proxy that is inside your network or reachable from your region.", "申请开放外连，或使用内网中、所在地区可访问的代理。"},
-		Commands: []string{`curl -sSI --connect-timeout 5 {url}`, `go env GOPROXY`, `go env -w GOPROXY=https://goproxy.cn,direct`},
+		Fix:      Phrase{"Have the way out opened, or use a proxy inside your network or one that your region reaches (in China, for public modules, https://goproxy.cn is one).", "申请开放外连，或使用内网中、所在地区可访问的代理（在中国，公共模块可用 https://goproxy.cn 等）。"},
+		Commands: []string{`curl -sSI --connect-timeout 5 {url}`, `go env GOPROXY`},
 	},
 	{
 		ID:       "net-unreachable",
@@ -188,7 +197,7 @@ var networkMessages = []Message{
 		Title:    Phrase{"The answer of {host} was cut off in the middle", "{host} 的回答中途被截断"},
 		Cause:    Phrase{"The connection ended before the whole file was there. The go command neither resumes nor tries again.", "文件传完之前连接就断了。go 命令既不续传也不重试。"},
 		Fix:      Phrase{"Try again; a proxy nearby takes the long way off you.", "重试；使用近处的代理可避开不稳定的长链路。"},
-		Commands: []string{`curl -sS -o /dev/null -w '%{size_download} bytes' {url}`, `go mod download`},
+		Commands: []string{`curl -sS -o /dev/null {url}`, `go mod download`},
 	},
 	{
 		ID:       "net-cut",
@@ -206,5 +215,14 @@ var networkMessages = []Message{
 		Cause:    Phrase{"The request is the last thing this output shows. The go command waits for answers without a limit, and neither \",\" nor \"|\" in GOPROXY helps against silence.", "输出到这个请求为止。go 命令会无限期等待回答，GOPROXY 中的“,”和“|”对此都没有作用。"},
 		Fix:      Phrase{"Interrupt it and ask yourself, with a limit. Use a proxy that has deadlines for what is behind it.", "中断它，自己用带时限的请求试一次。使用对上游设有时限的代理。"},
 		Commands: []string{`curl -sSi --max-time 20 {url}`, `go env GOPROXY`, `weir doctor {module}@{version}`},
+	},
+	{
+		ID: "net-failed", General: true,
+		Example:  `go: example.com/m@v1.0.0: Get "http://proxy.example.com/example.com/m/@v/v1.0.0.info": net/http: HTTP/1.x transport connection broken: malformed HTTP response "hello"`,
+		Patterns: []string{`Get "{url}": {problem:text}`},
+		Title:    Phrase{"{host} was asked, and there was no answer that could be read", "已请求 {host}，但没有得到可读的回答"},
+		Cause:    Phrase{"Before anything of the protocol came, the connection failed: {problem}.", "在收到协议内容之前连接就失败了：{problem}。"},
+		Fix:      Phrase{"Ask the same with curl: if that fails, too, it is the server or the way to it; if not, compare the settings of HTTP proxies.", "用 curl 发同样的请求：如果也失败，问题在服务器或途中；否则比较两者的 HTTP 代理设置。"},
+		Commands: []string{`curl -sSiv {url}`, `go env GOPROXY`},
 	},
 }

@@ -116,7 +116,7 @@ var projectMessages = []Message{
 		Title:    Phrase{"There is no go.mod here", "这里没有 go.mod"},
 		Cause:    Phrase{"The command ran outside of a module: in the wrong folder, or go.mod was not copied. \"go get\" outside of a module is not for installing programs any more.", "命令在模块之外运行：目录不对，或没有复制 go.mod。在模块之外，go get 已不再用于安装程序。"},
 		Fix:      Phrase{"Change into the module, begin one, or install a program with go install PATH@VERSION.", "进入模块目录，新建一个模块，或用 go install 路径@版本 安装程序。"},
-		Commands: []string{`go env GOMOD GOWORK`, `go mod init example.com/hello`},
+		Commands: []string{`go env GOMOD GOWORK`, `go help mod init`},
 	},
 	{
 		ID: "import-without-domain", Hop: Project,

@@ -3,6 +3,15 @@ package explain
 // proxyMessages are about what servers say, at any hop.
 var proxyMessages = []Message{
 	{
+		ID:       "proxy-400",
+		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 400 Bad Request\n\tserver response: invalid module path",
+		Patterns: []string{`reading {url}: 400 Bad Request server response: {reason:text}`},
+		Title:    Phrase{"{host} does not understand what it was asked for", "{host} 无法理解这个请求"},
+		Cause:    Phrase{"The path in GOPROXY is not the one of its Go repository, or its rules for paths and versions are not those of the protocol.", "GOPROXY 中的路径不是它的 Go 仓库路径，或它对路径、版本的规则与协议不一致。"},
+		Fix:      Phrase{"Read what the server says, and compare the URL in GOPROXY with the one it names for its Go repository.", "阅读服务器给出的原因，并核对 GOPROXY 中的 URL 与它的 Go 仓库地址。"},
+		Commands: []string{`go env GOPROXY`, `curl -sSi {url}`},
+	},
+	{
 		ID:       "http-to-tls-port",
 		Example:  `go: example.com/m@v1.0.0: reading http://proxy.example.com:443/example.com/m/@v/v1.0.0.info: 400 Bad Request`,
 		Patterns: []string{`reading {url:plainurl}: 400 Bad Request`},
@@ -36,7 +45,7 @@ var proxyMessages = []Message{
 		Title:    Phrase{"{host} cannot read the repository of {module}: it is private, or does not exist", "{host} 无法读取 {module} 的仓库：它是私有的，或不存在"},
 		Cause:    Phrase{"The proxy, not you, asked the code hosting site and was told to log in. Public proxies never see private modules.", "是代理（而不是你）去访问托管网站，并被要求登录。公共代理看不到私有模块。"},
 		Fix:      Phrase{"Private module: name it in GOPRIVATE, so that it is fetched directly with your credentials, or use a proxy that has some. Otherwise check the spelling.", "私有模块：把它加入 GOPRIVATE，用你的凭据直接拉取，或使用有凭据的代理。否则检查拼写。"},
-		Commands: []string{`go env -w GOPRIVATE={module}`, `git ls-remote https://{module}`},
+		Commands: []string{`git ls-remote https://{repository}`, `go env GOPRIVATE GOPROXY`},
 	},
 	{
 		ID:      "proxy-cannot-reach-origin",
@@ -58,7 +67,7 @@ var proxyMessages = []Message{
 		Title:    Phrase{"No module is known that has the package {package}", "找不到提供包 {package} 的模块"},
 		Cause:    Phrase{"The proxy was asked for {package} and for every path above it, and knows none of them as a module: the import path is wrong, or the module is private.", "已向代理询问 {package} 及其每个上级路径，都不是它知道的模块：导入路径有误，或模块是私有的。"},
 		Fix:      Phrase{"Correct the import. If the module is private, name it in GOPRIVATE or let the proxy read it.", "改正导入路径。如果模块是私有的，把它加入 GOPRIVATE，或让代理有权读取。"},
-		Commands: []string{`grep -rn --include=*.go '"{package}"' .`, `go env GOPROXY GOPRIVATE`, `weir doctor {package}`},
+		Commands: []string{`git grep -nF -e {package}`, `go env GOPROXY GOPRIVATE`, `weir doctor {package}`},
 	},
 	{
 		ID: "proxy-404-revision", Hop: Proxy,
@@ -67,7 +76,7 @@ var proxyMessages = []Message{
 		Title:    Phrase{"{host} knows no branch or commit {query} of {module}", "{host} 不知道 {module} 的分支或提交 {query}"},
 		Cause:    Phrase{"The commit was not pushed, the branch has another name, or this proxy holds only what was uploaded to it and cannot look into repositories.", "提交没有推送、分支名不同，或该代理只有上传的内容，不能查看仓库。"},
 		Fix:      Phrase{"Push it, then ask for the hash of the commit or for a tag.", "先推送，然后请求提交的哈希值或标签。"},
-		Commands: []string{`git ls-remote https://{module}`, `go list -m -versions {module}`},
+		Commands: []string{`git ls-remote https://{repository}`, `go list -m -versions {module}`},
 	},
 	{
 		ID: "proxy-404-zip", Hop: Proxy,
@@ -85,7 +94,7 @@ var proxyMessages = []Message{
 		Title:    Phrase{"{host} does not know the module {module}", "{host} 不知道模块 {module}"},
 		Cause:    Phrase{"The path is written wrongly (capital letters count), the module is private and the proxy may not read it, or it never existed.", "路径写错（区分大小写），模块是私有的而代理无权读取，或从未存在过。"},
 		Fix:      Phrase{"Check the path. If the module is private, name it in GOPRIVATE or give the proxy access.", "检查路径。如果是私有模块，把它加入 GOPRIVATE，或让代理有权读取。"},
-		Commands: []string{`git ls-remote https://{module}`, `go env GOPROXY GOPRIVATE`, `weir doctor {module}`},
+		Commands: []string{`git ls-remote https://{repository}`, `go env GOPROXY GOPRIVATE`, `weir doctor {module}`},
 	},
 	{
 		ID: "proxy-404-version", Hop: FromURL,
@@ -94,7 +103,7 @@ var proxyMessages = []Message{
 		Title:    Phrase{"{host} does not know {module} {version}", "{host} 不知道 {module} {version}"},
 		Cause:    Phrase{"The tag or commit does not exist, was not pushed yet, or was pushed a moment ago and the proxy still remembers that it was not there (some for 30 minutes). Or the repository is private and the proxy may not read it.", "标签或提交不存在、尚未推送，或刚刚推送而代理仍记着它不存在（有的会记 30 分钟）。也可能仓库是私有的，代理无权读取。"},
 		Fix:      Phrase{"See which tags there are. If it was just pushed, try again later, naming the version. If it is private, give the proxy access or set GOPRIVATE.", "查看有哪些标签。如果刚推送，稍后指定版本再试。如果是私有模块，让代理有权读取或设置 GOPRIVATE。"},
-		Commands: []string{`git ls-remote --tags https://{module}`, `go list -m -versions {module}`, `weir doctor {module}@{version}`},
+		Commands: []string{`git ls-remote --tags https://{repository}`, `go list -m -versions {module}`, `weir doctor {module}@{version}`},
 	},
 	{
 		ID:       "proxy-410",
@@ -113,7 +122,7 @@ var proxyMessages = []Message{
 		Title:    Phrase{"{host} wants credentials, and got none or wrong ones", "{host} 需要凭据，而没有提供或不正确"},
 		Cause:    Phrase{"The go command reads netrc (a line with machine, login and password; \"default\" is ignored; with a port other than 443 the machine is HOST:PORT) and the commands of GOAUTH. It sends nothing over http. In containers HOME or NETRC may point elsewhere.", "go 命令读取 netrc（一行中有 machine、login、password；忽略 default；端口不是 443 时 machine 要写成 主机:端口）和 GOAUTH 中的命令。http 下不发送凭据。在容器中 HOME 或 NETRC 可能指向别处。"},
 		Fix:      Phrase{"Add a line for {host} to netrc, or log in with a GOAUTH command, over https.", "在 netrc 中为 {host} 加一行，或通过 GOAUTH 命令登录，并使用 https。"},
-		Commands: []string{`go env GOAUTH`, `grep -n -c 'machine {host}' ~/.netrc`, `curl -sSI --netrc {url}`},
+		Commands: []string{`go env GOAUTH`, `grep -o 'machine [^ ]*' ~/.netrc`, `curl -sSI --netrc {url}`},
 	},
 	{
 		ID:       "proxy-403",
@@ -158,6 +167,15 @@ var proxyMessages = []Message{
 		Title:    Phrase{"{host}, or what is behind it, is not available now", "{host} 或其后端暂不可用"},
 		Cause:    Phrase{"The server, its load balancer or its upstream is in trouble. After \",\" in GOPROXY the go command goes on only after 404 and 410, so that the next proxy was not asked.", "服务器、负载均衡器或上游出了问题。GOPROXY 中的“,”只在 404 和 410 时转到下一个，因此没有再问后面的代理。"},
 		Fix:      Phrase{"Try again. Between proxies that are alike write \"|\", or use one that looks after the health of its upstreams.", "重试。内容相同的代理之间用“|”分隔，或使用会监测上游健康状况的代理。"},
+		Commands: []string{`curl -sSi {url}`, `go env GOPROXY`},
+	},
+	{
+		ID: "proxy-status", General: true,
+		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 421 Misdirected Request",
+		Patterns: []string{`reading {url}: {status:status}`},
+		Title:    Phrase{"{host} answered {status}", "{host} 回答了 {status}"},
+		Cause:    Phrase{"That is neither the file nor one of the answers that the protocol knows (200, 404, 410). The go command stops here, unless \"|\" stands behind this entry of GOPROXY.", "这既不是所需文件，也不是协议规定的回答（200、404、410）。除非 GOPROXY 中该项后面是“|”，go 命令会在此停止。"},
+		Fix:      Phrase{"Look at the whole answer: its headers tell which server on the way has sent it.", "查看完整的回答：其中的头部会说明是途中哪台服务器发出的。"},
 		Commands: []string{`curl -sSi {url}`, `go env GOPROXY`},
 	},
 }

@@ -22,7 +22,7 @@ var settingsMessages = []Message{
 		Title:    Phrase{"GOPROXY has an entry that is no URL of a proxy: {value}", "GOPROXY 中有一项不是代理的 URL：{value}"},
 		Cause:    Phrase{"Entries of GOPROXY begin with https://, http:// or file://, or are \"direct\" or \"off\". {value} is none of these; a typing mistake is likely.", "GOPROXY 的每一项必须以 https://、http:// 或 file:// 开头，或者是 direct、off。{value} 都不是，很可能是拼写错误。"},
 		Fix:      Phrase{"Write the whole URL.", "写出完整的 URL。"},
-		Commands: []string{`go env GOPROXY`, `go env -w GOPROXY=https://proxy.example.com,direct`},
+		Commands: []string{`go env GOPROXY`, `go env -changed`},
 	},
 	{
 		ID: "goproxy-off", Hop: Settings, Rank: Urgent,
@@ -54,7 +54,7 @@ var settingsMessages = []Message{
 		Title:    Phrase{"GOAUTH is malformed, or its helper cannot be run", "GOAUTH 格式错误，或其中的程序无法运行"},
 		Cause:    Phrase{"GOAUTH is a list with semicolons: netrc, \"git /absolute/dir\", commands, or \"off\" alone. Here an entry is empty or badly written, or its command is not installed or not in PATH. Without -x the go command keeps silent about helpers that fail; only a 401 shows.", "GOAUTH 是用分号分隔的列表：netrc、“git /绝对路径”、命令，或者单独的 off。这里有一项为空或写错，或者其中的命令没有安装、不在 PATH 中。不加 -x 时 go 命令不会报告失败的认证程序，只会看到 401。"},
 		Fix:      Phrase{"Correct the list and install the helper; then look with -x what it does.", "改正列表，安装所需程序，然后加 -x 查看。"},
-		Commands: []string{`go env GOAUTH`, `go env -w GOAUTH=netrc`, `go mod download -x`},
+		Commands: []string{`go env GOAUTH`, `go help goauth`, `go mod download -x`},
 	},
 	{
 		ID: "gosumdb-malformed", Hop: Settings, Rank: Urgent,
@@ -106,7 +106,7 @@ var settingsMessages = []Message{
 		Title:    Phrase{"The go command has no variable {variable}", "go 命令没有名为 {variable} 的变量"},
 		Cause:    Phrase{"{variable} does not exist; it comes from a wrong guide. What leaves private modules out of the checksum database is GONOSUMDB, or GOPRIVATE for that and the proxy together.", "{variable} 并不存在，它来自错误的教程。让私有模块不经校验和数据库的是 GONOSUMDB；GOPRIVATE 则同时跳过代理和校验和数据库。"},
 		Fix:      Phrase{"Set the variable that exists, to a pattern of your own modules.", "设置真正存在的变量，值为你的私有模块的匹配模式。"},
-		Commands: []string{`go help environment`, `go env -w GOPRIVATE=git.example.com`},
+		Commands: []string{`go env GOPRIVATE GONOSUMDB`, `go help environment`},
 	},
 }
 

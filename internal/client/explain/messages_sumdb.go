@@ -9,7 +9,7 @@ var sumDBMessages = []Message{
 		Title:    Phrase{"{module} {version} is not what go.sum has recorded", "{module} {version} 与 go.sum 记录的不一致"},
 		Cause:    Phrase{"What was downloaded now differs from what this project once used: the tag was moved, a proxy or the module cache holds other bytes, or a direct fetch was changed on its way (git-lfs, line endings, attributes). It may be an attack.", "这次下载的内容与项目以前使用的不同：标签被移动，代理或模块缓存中的内容不同，或直接拉取时内容被改变（git-lfs、换行符、属性）。也可能是攻击。"},
 		Fix:      Phrase{"Do not just delete the line of go.sum. Ask the checksum database who is right: if it agrees with go.sum, purge the version on the proxy and in the module cache; if it agrees with the download, find out who wrote go.sum.", "不要直接删除 go.sum 中的行。先查询校验和数据库：如果它与 go.sum 一致，清除代理和模块缓存中的该版本；如果与下载的一致，查清 go.sum 的来历。"},
-		Commands: []string{`curl -sS https://sum.golang.org/lookup/{escaped}@{version}`, `go clean -modcache`, `go mod verify`},
+		Commands: []string{`curl -sS https://sum.golang.org/lookup/{escaped}@{version}`, `weir verify`, `weir clean --repair`},
 	},
 	{
 		ID: "sumdb-mismatch", Hop: SumDB, Rank: Urgent,
@@ -18,7 +18,7 @@ var sumDBMessages = []Message{
 		Title:    Phrase{"{module} {version} is not what {database} has recorded for everybody", "{module} {version} 与 {database} 的公开记录不一致"},
 		Cause:    Phrase{"The first bytes that the world has seen of this version were others: the author moved the tag, or the source that answered holds other bytes than the rest of the world. It may be an attack.", "全世界最初看到的这个版本是另外的内容：作者移动了标签，或回答的服务器内容与其他地方不同。也可能是攻击。"},
 		Fix:      Phrase{"Fetch it from another proxy. If that works, the first one is stale: purge the version there. If not, the author has to tag a new version. Do not turn the database off.", "从另一个代理下载。如果成功，说明前一个代理内容陈旧，请在那里清除该版本；否则需要作者发布新版本。不要关闭校验和数据库。"},
-		Commands: []string{`curl -sS https://{database}/lookup/{escaped}@{version}`, `go clean -modcache`, `weir doctor {module}@{version}`},
+		Commands: []string{`curl -sS https://{database}/lookup/{escaped}@{version}`, `weir doctor {module}@{version}`},
 	},
 	{
 		ID: "sumdb-no-hash", Hop: SumDB, Rank: Urgent,
@@ -36,7 +36,7 @@ var sumDBMessages = []Message{
 		Title:    Phrase{"The checksum database contradicts what it has said before", "校验和数据库前后矛盾"},
 		Cause:    Phrase{"Two signed states of the log do not fit together. A mirror serves an old or damaged copy, the copy on this machine is damaged, or the log shows different people different things, which it must never do.", "日志的两个签名状态互相矛盾：镜像提供了陈旧或损坏的副本，本机的副本损坏，或者日志对不同的人给出不同内容（这绝不应发生）。"},
 		Fix:      Phrase{"Keep the whole output: it is the proof. Then compare with the database itself, and purge the copies of the mirror and of this machine.", "请保存完整输出：它就是证据。然后与数据库本身比较，并清除镜像和本机的副本。"},
-		Commands: []string{`curl -sS https://sum.golang.org/latest`, `ls "$(go env GOPATH)/pkg/sumdb"`, `go clean -modcache`},
+		Commands: []string{`curl -sS https://sum.golang.org/latest`, `ls "$(go env GOPATH)/pkg/sumdb"`},
 	},
 	{
 		ID: "proxy-incomplete-protocol", Hop: ProxiedSumDB,
@@ -66,7 +66,7 @@ var sumDBMessages = []Message{
 		Title:    Phrase{"The checksum database cannot see {module} {version}", "校验和数据库看不到 {module} {version}"},
 		Cause:    Phrase{"The public database knows what its own server can download. {module} is private, or the tag is so new that the database still remembers that it was not there.", "公共数据库只知道它自己能下载到的内容。{module} 是私有模块，或者标签太新，数据库仍记着它不存在。"},
 		Fix:      Phrase{"Private module: name it in GOPRIVATE (or in GONOSUMDB, if a proxy serves it); its name should not reach the public at all. Public one: try again in some minutes.", "私有模块：把它加入 GOPRIVATE（如由代理提供，则加入 GONOSUMDB），它的名字本就不应发给公共服务。公共模块：过几分钟再试。"},
-		Commands: []string{`go env -w GOPRIVATE={module}`, `go env -w GONOSUMDB={module}`, `git ls-remote --tags https://{module}`},
+		Commands: []string{`git ls-remote --tags https://{repository}`, `go env GOPRIVATE GONOSUMDB`},
 	},
 	{
 		ID: "sumdb-500", Hop: FromURL,
@@ -111,8 +111,8 @@ var sumDBMessages = []Message{
 		},
 		Title:    Phrase{"The checksum database cannot be reached from here", "从本机无法访问校验和数据库"},
 		Cause:    Phrase{"{host} is not reachable ({problem}), and no proxy passes it on: the network lets nothing out, or the region is cut off.", "无法连接 {host}（{problem}），也没有代理转发它：网络不允许外连，或所在地区被屏蔽。"},
-		Fix:      Phrase{"Use a proxy that passes on the checksum database, or name a mirror of it in GOSUMDB. Turning it off gives up the proof.", "使用会转发校验和数据库的代理，或在 GOSUMDB 中写上镜像地址。关闭它就失去了验证。"},
-		Commands: []string{`go env -w GOSUMDB=sum.golang.google.cn`, `go env -w 'GOSUMDB=sum.golang.org https://proxy.example.com/sumdb/sum.golang.org'`},
+		Fix:      Phrase{"Use a proxy that passes on the checksum database, or set GOSUMDB to its mirror sum.golang.google.cn, or to \"sum.golang.org URL\" with the URL of another one. Turning it off gives up the proof.", "使用会转发校验和数据库的代理，或把 GOSUMDB 设为镜像 sum.golang.google.cn，或设为“sum.golang.org URL”并写上其他镜像的 URL。关闭它就失去了验证。"},
+		Commands: []string{`curl -sSI --connect-timeout 5 {url}`, `go env GOSUMDB GOPROXY`},
 	},
 	{
 		ID: "gosum-malformed", Hop: Project, Rank: Urgent,

@@ -36,7 +36,7 @@ var discoveryMessages = []Message{
 		Title:    Phrase{"GOVCS does not allow this version control system, or is malformed", "GOVCS 不允许使用该版本控制系统，或格式错误"},
 		Cause:    Phrase{"Unless GOVCS says otherwise, public modules are fetched directly with git and hg only, private ones with all systems.", "除非 GOVCS 另有规定，公共模块只能用 git 和 hg 直接拉取，私有模块可用所有系统。"},
 		Fix:      Phrase{"Fetch it through a proxy, or allow the system for these modules, as in GOVCS=PATTERN:SYSTEM.", "通过代理获取，或为这些模块放行该系统，如 GOVCS=匹配模式:系统。"},
-		Commands: []string{`go env GOVCS`, `go env -w GOVCS={package}:{vcs},public:git|hg,private:all`, `go help vcs`},
+		Commands: []string{`go env GOVCS`, `go help vcs`},
 	},
 }
 
@@ -58,7 +58,7 @@ var vcsMessages = []Message{
 		Title:    Phrase{"git has no credentials for {host}", "git 没有访问 {host} 的凭据"},
 		Cause:    Phrase{"The repository is private, or does not exist (many hosts do not tell which), and git may not ask on the terminal.", "仓库是私有的，或不存在（许多托管网站不作区分），而 git 不能在终端上询问。"},
 		Fix:      Phrase{"Give git a token for {host} with a credential helper or netrc, or have git use ssh. In CI a proxy that holds the token spares every job one.", "通过凭据助手或 netrc 给 git 配置 {host} 的令牌，或让 git 使用 ssh。在 CI 中，可由代理保存令牌，任务无需各自配置。"},
-		Commands: []string{`git ls-remote {url}`, `git config --global credential.helper store`, `go env GOPRIVATE GONOPROXY`},
+		Commands: []string{`git config --get-all credential.helper`, `git ls-remote https://{repository}`, `go env GOPRIVATE GONOPROXY`},
 	},
 	{
 		ID: "git-403", Hop: VCS,
@@ -97,8 +97,8 @@ var vcsMessages = []Message{
 		Patterns: []string{`unable to access '{url}': server certificate verification failed`, `unable to access '{url}': SSL certificate problem: {problem:text}`, `unable to access '{url}': SSL: {problem:text}`},
 		Title:    Phrase{"git does not trust the certificate of {host}", "git 不信任 {host} 的证书"},
 		Cause:    Phrase{"git has CA settings of its own. SSL_CERT_FILE, which the go command reads, means nothing to it.", "git 有自己的 CA 设置，go 命令所用的 SSL_CERT_FILE 对它不起作用。"},
-		Fix:      Phrase{"Add the authority to the system's store, or name its file for git.", "把该 CA 加入系统证书库，或为 git 指定其文件。"},
-		Commands: []string{`git config --global http.sslCAInfo /path/to/ca.pem`, `export GIT_SSL_CAINFO=/path/to/ca.pem`, `git ls-remote {url}`},
+		Fix:      Phrase{"Add the authority to the system's store, or name its file for git, in http.sslCAInfo or GIT_SSL_CAINFO.", "把该 CA 加入系统证书库，或用 http.sslCAInfo、GIT_SSL_CAINFO 为 git 指定其文件。"},
+		Commands: []string{`git config --get-all http.sslCAInfo`, `git ls-remote {url}`},
 	},
 	{
 		ID: "git-hung-up", Hop: VCS,
@@ -107,10 +107,10 @@ var vcsMessages = []Message{
 		Title:    Phrase{"The clone of the repository was broken off", "仓库克隆中断"},
 		Cause:    Phrase{"The repository is big, the line bad, or memory short, here or at the host. git begins anew each time.", "仓库很大、网络不好，或本机、服务器内存不足。git 每次都会从头开始。"},
 		Fix:      Phrase{"Fetch the module through a proxy, which needs only its zip. Otherwise try again on a better line.", "通过代理获取模块，只需下载 zip。否则换好一点的网络重试。"},
-		Commands: []string{`go env GOPROXY GOPRIVATE GONOPROXY`, `git config --global http.postBuffer 157286400`},
+		Commands: []string{`go env GOPROXY GOPRIVATE GONOPROXY`, `git ls-remote https://{repository}`},
 	},
 	{
-		ID: "git-unreachable", Hop: VCS,
+		ID: "git-unreachable", Hop: VCS, General: true,
 		Example:  "go: example.com/m@v1.0.0: invalid version: git ls-remote -q --end-of-options https://git.example.com/m.git in /go/pkg/mod/cache/vcs/d5ef: exit status 128:\n\tfatal: unable to access 'https://git.example.com/m.git/': Failed to connect to git.example.com port 443 after 2 ms: Could not connect to server",
 		Patterns: []string{`unable to access '{url}': {problem:text}`},
 		Title:    Phrase{"git cannot reach {host}", "git 无法连接 {host}"},
@@ -125,7 +125,7 @@ var vcsMessages = []Message{
 		Title:    Phrase{"The repository of {module} answers neither by https nor by ssh", "{module} 的仓库既不能用 https 也不能用 ssh 访问"},
 		Cause:    Phrase{"A path that ends in .git is a repository at that host. The go command tried the protocols that are secure, and none got an answer: the host is not reachable, its certificate is not trusted, or it offers plain http only.", "以 .git 结尾的路径直接表示该主机上的仓库。go 命令尝试了各种安全协议，都没有得到回答：主机不可达、证书不受信任，或只提供明文 http。"},
 		Fix:      Phrase{"See what git says. Only if the host has nothing but http, name it in GOINSECURE.", "用 git 查看具体错误。只有当主机确实只支持 http 时，才把它加入 GOINSECURE。"},
-		Commands: []string{`git ls-remote https://{module}`, `go env GOINSECURE GOPRIVATE GOPROXY`},
+		Commands: []string{`git ls-remote https://{repository}`, `go env GOINSECURE GOPRIVATE GOPROXY`},
 	},
 	{
 		ID: "vcs-unknown-revision", Hop: VCS,
@@ -134,6 +134,15 @@ var vcsMessages = []Message{
 		Title:    Phrase{"The repository of {module} has no {revision}", "{module} 的仓库中没有 {revision}"},
 		Cause:    Phrase{"The tag or commit does not exist there, was not pushed, or belongs to a branch that can no longer be reached.", "标签或提交不存在、没有推送，或所在分支已不可达。"},
 		Fix:      Phrase{"See what there is, and push what is missing.", "查看有哪些，并推送缺少的部分。"},
-		Commands: []string{`git ls-remote --tags https://{module}`, `go list -m -versions {module}`},
+		Commands: []string{`git ls-remote --tags https://{repository}`, `go list -m -versions {module}`},
+	},
+	{
+		ID: "vcs-failed", Hop: VCS, General: true,
+		Example:  "go: example.com/m@v1.0.0: invalid version: git ls-remote -q --end-of-options https://git.example.com/m.git in /go/pkg/mod/cache/vcs/d5ef: exit status 128:\n\tfatal: https://git.example.com/m.git/info/refs not valid: is this a git repository?",
+		Patterns: []string{`{command:system} {arguments:text} in {dir:text}: exit status {status:number}: {problem:text}`, `{command:system} {arguments:text}: exit status {status:number}: {problem:text}`, `unable to resolve {command:system} version: {problem:text}`},
+		Title:    Phrase{"{command} failed: {problem}", "{command} 失败：{problem}"},
+		Cause:    Phrase{"The go command ran {command} to fetch the module directly, and that went wrong for a reason of its own.", "go 命令为直接拉取模块运行了 {command}，而它因自身原因失败。"},
+		Fix:      Phrase{"Run the same command by hand in the same folder; the settings of {command} are a frequent reason.", "在同一目录中手动运行该命令；{command} 自身的设置是常见原因。"},
+		Commands: []string{`git config --list --show-origin`, `go env GOPROXY GOPRIVATE GONOPROXY`},
 	},
 }

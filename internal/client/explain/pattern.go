@@ -40,6 +40,8 @@ var kinds = map[string]string{
 	"number":    `\d+`,
 	"text":      `[^\n]+`,
 	"helper":    `[^\n:]+`,
+	"system":    `\b(?:git|hg|svn|fossil|bzr)`,
+	"status":    `[1-5]\d\d[^\n]*`,
 	"trouble":   `(?:404|410|5\d\d)[^\n]*`,
 	"hash":      `h1:\S+`,
 	"toolchain": `go\d[^\s:"]*`,

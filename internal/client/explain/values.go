@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"net"
 	"net/url"
 	gopath "path"
 	"regexp"
@@ -19,6 +20,7 @@ func complete(values map[string]string, m *Message, b block) {
 	values["url"] = strings.Replace(values["url"], hidden+"@", "", 1)
 	if u, err := url.Parse(values["url"]); err == nil {
 		add(values, "host", u.Host)
+		addAddress(values, u)
 		addArtifact(values, u, strings.ReplaceAll(b.own, values["url"], ""))
 	}
 	if subject := ofModule.FindStringSubmatch(b.own); subject != nil {
@@ -32,6 +34,10 @@ func complete(values map[string]string, m *Message, b block) {
 	}
 	if escaped, err := module.EscapePath(values["module"]); err == nil {
 		values["escaped"] = escaped // as it stands in URLs
+		values["repository"] = repository(values["module"])
+	}
+	if commit, err := module.PseudoVersionRev(values["version"]); err == nil {
+		values["commit"] = commit
 	}
 }
 
@@ -47,6 +53,35 @@ var anyURL = regexp.MustCompile(`(?:https?|file)://[^\s"']+`)
 
 // ofModule finds the module that a message is about: what stands before its first colon.
 var ofModule = regexp.MustCompile(`^(?:go: |verifying |\S+:\d+:\d+: )?(?:download \S+: )?([^\s@:;,"'()]+)@([^\s:;,"'()/]+)(?:/go\.mod)?(?:[\s:;]|$)`)
+
+// addAddress adds what programs want that take no URL.
+func addAddress(values map[string]string, u *url.URL) {
+	port := u.Port()
+	switch {
+	case u.Host == "":
+		return
+	case port == "" && u.Scheme == "http":
+		port = "80"
+	case port == "":
+		port = "443"
+	}
+	add(values, "hostname", u.Hostname())
+	add(values, "address", net.JoinHostPort(u.Hostname(), port))
+}
+
+// repository is where the repository of a module is, as far as its path tells: without a
+// major version, and at sites whose paths are known without what is in the repository.
+func repository(path string) string {
+	prefix, _, ok := module.SplitPathVersion(path)
+	if !ok || strings.HasPrefix(path, "gopkg.in/") {
+		return path
+	}
+	elements := strings.Split(prefix, "/")
+	if site := elements[0]; (site == "github.com" || site == "bitbucket.org") && len(elements) > 3 {
+		elements = elements[:3]
+	}
+	return strings.Join(elements, "/")
+}
 
 // addArtifact adds the module and the version of a URL of a proxy or of a checksum
 // database. The rest of the message helps to tell where the path of the proxy ends.
@@ -195,6 +230,8 @@ func fillCommand(command string, values map[string]string) (string, bool) {
 }
 
 func fillWord(word string, values map[string]string) (filled string, ok bool) {
+	// Where there is quoting around a value already, none can be added.
+	quoted := strings.ContainsAny(word, "'\"$`")
 	ok = true
 	filled = mark.ReplaceAllStringFunc(word, func(found string) string {
 		if found[0] != '{' {
@@ -202,17 +239,14 @@ func fillWord(word string, values map[string]string) (filled string, ok bool) {
 		}
 		v := values[strings.Trim(found, "{}")]
 		// What begins with a hyphen could be an option.
-		ok = ok && v != "" && v[0] != '-' && !strings.ContainsAny(v, "'\\")
+		ok = ok && v != "" && v[0] != '-' && !strings.ContainsAny(v, "'\\") && (!quoted || plain.MatchString(v))
 		return v
 	})
 	switch {
 	case !ok:
 		return "", false
-	case filled == word, plain.MatchString(filled):
+	case filled == word, quoted, plain.MatchString(filled):
 		return filled, true
-	case strings.ContainsAny(word, "'\"$`"):
-		// There is quoting around the value already.
-		return "", false
 	}
 	return "'" + filled + "'", true
 }

@@ -26,6 +26,9 @@ import (
 
 func zipHash(t *testing.T, data []byte) string {
 	t.Helper()
+	if h, ok := zipHashes.Load(string(data)); ok {
+		return h.(string)
+	}
 	name := filepath.Join(t.TempDir(), "zip")
 	if err := os.WriteFile(name, data, 0o600); err != nil {
 		t.Fatal(err)
@@ -34,8 +37,12 @@ func zipHash(t *testing.T, data []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	zipHashes.Store(string(data), h)
 	return h
 }
+
+// zipHashes spares making the same hash many times.
+var zipHashes sync.Map
 
 // Latency, loss and lies are planted; the order must be the same each time, whatever
 // order the mirrors were named in.

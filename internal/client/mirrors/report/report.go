@@ -26,7 +26,7 @@ func HTML(r mirrors.Report) []byte {
 	p.recommendation(r)
 	p.ranking(r)
 	p.chart("Small files", "Each dot is one request for a list, @latest, .info or .mod over a connection that was open; the bar is the median. Further left is better, and each step of the scale is ten times the one before.", strips(r, mirrors.Result.Small))
-	p.chart("Zips", "Each dot is one .zip, from the request to the last byte. All mirrors sent the same zips.", strips(r, func(m mirrors.Result) mirrors.Latency { return m.Zip }))
+	p.chart("Zips", "Each dot is one .zip, from the request to the last byte. All mirrors were asked for the same zips.", strips(r, func(m mirrors.Result) mirrors.Latency { return m.Zip }))
 	p.chart("Throughput", "Zips one after the other: all their bytes by all the time they took.", throughputs(r))
 	p.chart("A new connection", "What the first request costs: medians of looking up the name, connecting, agreeing on TLS, and waiting for the first byte.", connections(r))
 	p.numbers(r)
@@ -78,13 +78,13 @@ func (p *page) recommendation(r mirrors.Report) {
 
 func (p *page) ranking(r mirrors.Report) {
 	p.element("h2", "", "Ranking")
-	p.WriteString("<table id=\"ranking\">\n")
+	p.WriteString("<div class=\"scroll\"><table id=\"ranking\">\n")
 	p.row("th", "", "Mirror", "Result", "Good answers", "A module", "Throughput", "Behind", "Proven")
 	for _, m := range r.Mirrors {
 		p.row("td", string(m.Tone()), m.Name, m.Verdict(), mirrors.FormatShare(m.SuccessRate()), m.PerModule.String(),
 			mirrors.FormatRate(m.Throughput), mirrors.FormatCount(len(m.Behind), m.Compared), mirrors.FormatCount(m.Proven, m.Proven+len(m.Wrong)))
 	}
-	p.WriteString("</table>\n")
+	p.WriteString("</table></div>\n")
 }
 
 // row writes a row of a table, with cells of one kind.
@@ -118,7 +118,7 @@ func (p *page) chart(title, caption, svg string) {
 func (p *page) numbers(r mirrors.Report) {
 	p.element("h2", "", "All numbers")
 	p.element("p", "faint", "50th, 90th and 99th percentile; those for which the sample is too small (10 for the 90th, 100 for the 99th) are left out.")
-	p.WriteString("<div class=\"wide\"><table id=\"numbers\">\n")
+	p.WriteString("<div class=\"scroll wide\"><table id=\"numbers\">\n")
 	p.row("th", "", "Mirror", "DNS", "Connect", "TLS", "First byte", "list", "@latest", ".info", ".mod", ".zip", "HTTP", "Checksum database")
 	for _, m := range r.Mirrors {
 		texts := []string{m.Name}
