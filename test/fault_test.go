@@ -71,12 +71,11 @@ var impatient = slices.Clip([]string{"WEIR_FETCH_FIRST_BYTE=" + patience, "WEIR_
 const streaming = "WEIR_CACHE_STREAM_ABOVE=100KiB"
 
 func TestF14ToF17FaultsOfTheOnlyUpstream(t *testing.T) {
-	t.Parallel()
-	p, url, db := faultyUpstream(t)
-	w := startWeir(t, append(impatient, "WEIR_UPSTREAM="+url, "WEIR_SUMDB="+db.GOSUMDB(), streaming)...)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			defer p.Heal()
+			t.Parallel()
+			p, url, db := faultyUpstream(t)
+			w := startWeir(t, append(impatient, "WEIR_UPSTREAM="+url, "WEIR_SUMDB="+db.GOSUMDB(), streaming)...)
 			for _, big := range []bool{false, true} {
 				m := faultModule(f.name, big)
 				for _, path := range append(files(m.Path, m.Version), "/"+m.Path+"/@v/list") {
@@ -94,9 +93,9 @@ func TestF14ToF17FaultsOfTheOnlyUpstream(t *testing.T) {
 					w.want(t, path, want)
 				}
 			}
+			w.checkStore(t, p)
 		})
 	}
-	w.checkStore(t, p)
 }
 
 // checkFailure checks that an answer is no wrong artifact, and no lie about
