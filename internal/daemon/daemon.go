@@ -106,6 +106,7 @@ func level(cfg *config.Config) slog.Level {
 }
 
 func (d *daemon) run(ctx context.Context, cfg *config.Config, reload <-chan os.Signal) error {
+	files := newWatcher(d.files(cfg)) // before they are read, so that no change after that is missed
 	// The listener comes first: a second server on the same address must not
 	// sweep the temporary files of the first.
 	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
@@ -132,7 +133,6 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, reload <-chan os.S
 	d.log.Info("weir is ready", "version", d.version, "url", d.encryption.scheme()+"://"+inner.Addr().String()+cfg.PathPrefix,
 		"data", cfg.Data, "upstream", d.graph.Load().upstream, "sumdb", d.graph.Load().sumdb)
 
-	files := newWatcher(d.files(cfg))
 	look := time.NewTicker(watchEvery)
 	defer look.Stop()
 	for {

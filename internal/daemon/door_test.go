@@ -14,10 +14,12 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -363,5 +365,60 @@ func TestTLSIsSpokenAndAClientCertificateTellsWhoAsks(t *testing.T) {
 		if resp.Header.Get("Strict-Transport-Security") == "" {
 			t.Errorf("%s a certificate: no HSTS", name)
 		}
+	}
+}
+
+// A18: nor does the time that an answer takes tell a hidden module from one that does not
+// exist. Of 1,000 pairs in random order, either is the quicker one about as often.
+func TestA18TheTimeOfAnAnswerDoesNotTellWhatExists(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, "access:\n- {name: staff, match: [example.com], subjects: ['group:staff']}\n"))
+	staff := []string{"Authorization", "Bearer " + r.token(auth.Spec{User: "alice", Groups: []string{"staff"}})}
+	stranger := []string{"Authorization", "Bearer " + r.token(auth.Spec{User: "mallory"})}
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	stored, absent := r.url+"/example.com/a/@v/v1.0.0.mod", r.url+"/example.com/b/@v/v1.0.0.mod"
+	if resp, body := r.ask(http.DefaultClient, stored, staff...); resp.StatusCode != 200 {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	took := func(url string, who []string, status int) time.Duration {
+		begun := time.Now()
+		resp, _ := r.ask(http.DefaultClient, url, who...)
+		if resp.StatusCode != status {
+			t.Fatalf("%s: %d, want %d", url, resp.StatusCode, status)
+		}
+		return time.Since(begun)
+	}
+	const pairs = 1000
+	share := func(a, b func() time.Duration) float64 {
+		quicker := 0
+		for range pairs {
+			var x, y time.Duration
+			if mathrand.IntN(2) == 0 {
+				x, y = a(), b()
+			} else {
+				y, x = b(), a()
+			}
+			if x < y {
+				quicker++
+			}
+		}
+		return float64(quicker) / pairs
+	}
+	hidden := func() time.Duration { return took(stored, stranger, 404) }
+	nothing := func() time.Duration { return took(absent, stranger, 404) }
+	// With no difference, the share leaves these bounds once in a hundred million times.
+	if s := share(hidden, nothing); s < 0.41 || s > 0.59 {
+		t.Errorf("the stored module is refused quicker in %.0f %% of the pairs", 100*s)
+	}
+	// That the test could tell: an answer that takes half as long again.
+	usual := make([]time.Duration, 101)
+	for i := range usual {
+		usual[i] = nothing()
+	}
+	slices.Sort(usual)
+	slower := func() time.Duration { return nothing() + usual[len(usual)/2]/2 }
+	if s := share(hidden, slower); s < 0.59 {
+		t.Errorf("half as much time again is noticed in %.0f %% of the pairs only, so that the test proves nothing", 100*s)
 	}
 }
