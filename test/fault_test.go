@@ -199,8 +199,8 @@ func TestF14HitsNeverWaitForMisses(t *testing.T) {
 	for path, want := range held {
 		watch := startStopwatch()
 		w.want(t, path, want)
-		if d := watch.took(); d > time.Second {
-			t.Errorf("GET %s took %v while misses hang", path, d)
+		if watch.exceeds(time.Second) {
+			t.Errorf("GET %s took %v while misses hang", path, watch.took())
 		}
 	}
 	// A ninth miss has no room, and is told so at once.

@@ -8,4 +8,5 @@ const (
 	floodScale  = 1
 	memoryScale = 4
 	patience    = "3s" // of what is told to be impatient
+	slowness    = 4    // times as long as a machine that is idle everything may take
 )

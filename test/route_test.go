@@ -75,7 +75,7 @@ routes:
     upstream: company
     private: true
 `, h.publicURL, h.machine.URL))
-	return startWeir(t, append(env, variable, "WEIR_SUMDB="+h.db.Key(), "WEIR_FETCH_FIRST_BYTE=1s", "WEIR_FETCH_RETRIES=0")...)
+	return startWeir(t, append(env, variable, "WEIR_SUMDB="+h.db.Key(), "WEIR_FETCH_FIRST_BYTE="+patience, "WEIR_FETCH_RETRIES=0")...)
 }
 
 // checkApart checks that nobody has heard of what is not theirs.

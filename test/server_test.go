@@ -317,7 +317,7 @@ func eventually(t *testing.T, within time.Duration, what string, holds func() bo
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
-		if watch.took() > within {
+		if watch.exceeds(within) {
 			t.Fatalf("not within %v: %s", within, what)
 		}
 		<-tick.C

@@ -32,6 +32,10 @@ func (s stopwatch) took() time.Duration {
 	return end.Sub(s.begun) - s.lost(end)
 }
 
+// exceeds reports whether more time went by than a bound. Bounds are for a machine
+// that has nothing else to do, which one that runs all tests at once is not.
+func (s stopwatch) exceeds(bound time.Duration) bool { return s.took() > slowness*bound }
+
 // stoodStill is for how long the machine did since the start.
 func (s stopwatch) stoodStill() time.Duration { return s.lost(time.Now()) }
 
