@@ -16,7 +16,7 @@ import (
 // and stored. After a new start the store is whole, and so is what it answers.
 func TestF1KilledWhileStoring(t *testing.T) {
 	t.Parallel()
-	const rounds = 12
+	const rounds = crashes
 	const size = 1 << 20
 	p := modtest.New()
 	for i := range rounds {

@@ -190,7 +190,7 @@ func TestA21HTTP2Floods(t *testing.T) {
 			io.Copy(io.Discard, conn)
 		}()
 		io.WriteString(conn, preface+frame(settings, 0, 0, ""))
-		for i := range 20_000 * floodScale {
+		for i := range floodFrames {
 			if _, err := io.WriteString(conn, flood(i)); err != nil {
 				break
 			}
@@ -217,7 +217,7 @@ func TestA21HTTP2Floods(t *testing.T) {
 // Names that nobody has ever heard of cost neither memory nor series of metrics.
 func TestA22NamesWithoutEnd(t *testing.T) {
 	t.Parallel()
-	const names, workers = 20_000 * floodScale, 32
+	const names, workers = floodNames, 32
 	w, _ := spied(t, simple("example.com/m", "v1.0.0"))
 	path := func(i int) string {
 		switch i % 5 {

@@ -89,7 +89,7 @@ func TestF14ToF17TheGoCommandDoesNotNoticeAnIllUpstreamBesideAGoodOne(t *testing
 	t.Parallel()
 	usual := map[string]time.Duration{}
 	for name, arrange := range arrangements {
-		usual[name] = downloadAll(t, newTwins(t, 15), arrange)
+		usual[name] = downloadAll(t, newTwins(t, wide), arrange)
 		t.Logf("%s, both well: %v", name, usual[name].Round(time.Millisecond))
 	}
 	slots := make(chan struct{}, 6) // most of them wait, most of the time
@@ -101,7 +101,7 @@ func TestF14ToF17TheGoCommandDoesNotNoticeAnIllUpstreamBesideAGoodOne(t *testing
 			all.Go(func() {
 				defer func() { <-slots }()
 				t.Run(illness.name+"/"+name, func(t *testing.T) {
-					w := newTwins(t, 15)
+					w := newTwins(t, wide)
 					illness.make(w.bad, w.machine)
 					added := downloadAll(t, w, arrange) - usual[name]
 					t.Logf("added: %v", added.Round(time.Millisecond))
