@@ -81,7 +81,7 @@ var house = map[string]room{
 	"internal/cli": {imports: []string{
 		"internal/admin", "internal/artifact", "internal/auth", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/goenv", "internal/policy",
 		"internal/source", "internal/source/pool", "internal/sumdb",
-		"internal/client/bundle", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/envswitch",
+		"internal/client/bundle", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
 		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
 		"internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource",
 		"internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify",
@@ -118,10 +118,20 @@ var house = map[string]room{
 	}},
 	"internal/client/mirrors/report": {imports: []string{"internal/client/mirrors"}},
 
-	"internal/client/doctor/visit": {imports: []string{"internal/artifact"}},
-	"internal/client/doctor": {
-		imports: []string{"internal/artifact", "internal/client/doctor/visit", "internal/client/goauth", "internal/client/gocmd", "internal/command", "internal/goenv", "internal/netrc", "internal/source", "internal/sumdb", xmod},
-	},
+	"internal/client/doctor/check":      {},
+	"internal/client/doctor/visit":      {imports: []string{"internal/artifact"}},
+	"internal/client/doctor/folder":     {imports: []string{"internal/client/doctor/check", xmod}},
+	"internal/client/doctor/settings":   {imports: []string{"internal/client/doctor/check", "internal/client/doctor/folder", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/sumdb", xmod}},
+	"internal/client/doctor/caches":     {imports: []string{"internal/client/doctor/check", "internal/client/doctor/settings"}},
+	"internal/client/doctor/advice":     {imports: []string{"internal/artifact", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/source"}},
+	"internal/client/doctor/proxy":      {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/client/goauth", "internal/netrc", "internal/source"}},
+	"internal/client/doctor/sums":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/sumdb", xmod}},
+	"internal/client/doctor/repository": {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/command", xmod}},
+	"internal/client/doctor/walk":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/repository", "internal/client/doctor/settings", "internal/client/doctor/sums", "internal/client/doctor/visit", "internal/source", xmod}},
+	"internal/client/doctor": {imports: []string{
+		"internal/client/doctor/advice", "internal/client/doctor/caches", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/repository",
+		"internal/client/doctor/settings", "internal/client/doctor/sums", "internal/client/doctor/visit", "internal/client/doctor/walk", xmod,
+	}},
 
 	// What brings all that a project needs.
 	"internal/client/closure": {imports: []string{"internal/artifact", "internal/blob", "internal/client/modsource", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},

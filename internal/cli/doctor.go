@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goweir/weir/internal/client/doctor"
+	"github.com/goweir/weir/internal/client/doctor/check"
 	"github.com/goweir/weir/internal/client/term"
 )
 
@@ -97,7 +98,7 @@ func (d doctorFlags) examine(cmd *cobra.Command, o doctor.Options) *doctor.Repor
 		return report
 	}
 	p := doctorPrinter{term.New(cmd.OutOrStdout(), os.Getenv), d.verbose}
-	o.Progress = func(done, of int, f doctor.Finding) {
+	o.Progress = func(done, of int, f check.Finding) {
 		p.Progress(fmt.Sprintf("%d of %d checks: %s %s", done, of, f.Title, f.Subject))
 	}
 	report := doctor.Examine(cmd.Context(), o)
@@ -142,7 +143,7 @@ type doctorPrinter struct {
 
 func (p doctorPrinter) report(r *doctor.Report) {
 	if p.verbose {
-		p.settings(r.Settings)
+		p.settings(r)
 	}
 	p.findings(r.Findings)
 	if len(r.Path) > 0 {
@@ -151,9 +152,9 @@ func (p doctorPrinter) report(r *doctor.Report) {
 	p.verdict(r)
 }
 
-func (p doctorPrinter) settings(all []doctor.Setting) {
+func (p doctorPrinter) settings(r *doctor.Report) {
 	rows := [][]term.Cell{term.Head("SETTING", "FROM", "VALUE")}
-	for _, s := range all {
+	for _, s := range r.Settings {
 		from := s.Layer
 		if s.File != "" {
 			from += " " + s.File
@@ -168,13 +169,13 @@ func (p doctorPrinter) settings(all []doctor.Setting) {
 }
 
 // stateCells are how states look.
-var stateCells = map[doctor.State]term.Cell{
-	doctor.OK: {Text: "ok", Style: term.Good}, doctor.Warn: {Text: "warn", Style: term.Warn}, doctor.Bad: {Text: "BAD", Style: term.Bad}, doctor.Skipped: {Text: "-", Style: term.Faint},
+var stateCells = map[check.State]term.Cell{
+	check.OK: {Text: "ok", Style: term.Good}, check.Warn: {Text: "warn", Style: term.Warn}, check.Bad: {Text: "BAD", Style: term.Bad}, check.Skipped: {Text: "-", Style: term.Faint},
 }
 
 // findings are shown one by one where they are not well, and else as one line for all
 // that belong together.
-func (p doctorPrinter) findings(all []doctor.Finding) {
+func (p doctorPrinter) findings(all []check.Finding) {
 	var rows [][]term.Cell
 	for len(all) > 0 {
 		n := 1
@@ -189,18 +190,18 @@ func (p doctorPrinter) findings(all []doctor.Finding) {
 
 // together reports whether two findings belong together: they are of one group, and of
 // one proxy.
-func together(a, b doctor.Finding) bool {
+func together(a, b check.Finding) bool {
 	return a.Group == b.Group && (a.Group != doctor.GroupProxy || a.Subject == b.Subject)
 }
 
-func (p doctorPrinter) group(findings []doctor.Finding) [][]term.Cell {
+func (p doctorPrinter) group(findings []check.Finding) [][]term.Cell {
 	var rows [][]term.Cell
 	var well []string
 	for _, f := range findings {
-		if f.State == doctor.OK {
+		if f.State == check.OK {
 			well = append(well, f.Title)
 		}
-		if p.verbose || f.State == doctor.Bad || f.State == doctor.Warn {
+		if p.verbose || f.State == check.Bad || f.State == check.Warn {
 			rows = append(rows, p.finding(f)...)
 		}
 	}
@@ -211,15 +212,15 @@ func (p doctorPrinter) group(findings []doctor.Finding) [][]term.Cell {
 	if findings[0].Group == doctor.GroupProxy {
 		text = findings[0].Subject + ": " + text
 	}
-	return append([][]term.Cell{{stateCells[doctor.OK], {Text: findings[0].Group}, {Text: text}}}, rows...)
+	return append([][]term.Cell{{stateCells[check.OK], {Text: findings[0].Group}, {Text: text}}}, rows...)
 }
 
-func (p doctorPrinter) finding(f doctor.Finding) [][]term.Cell {
+func (p doctorPrinter) finding(f check.Finding) [][]term.Cell {
 	text := f.Summary
-	if f.Group == doctor.GroupModule && f.State == doctor.Bad {
+	if f.Group == doctor.GroupModule && f.State == check.Bad {
 		text = "it breaks, as the picture below shows"
 	}
-	if f.Group == doctor.GroupProxy && f.State != doctor.Bad && p.verbose {
+	if f.Group == doctor.GroupProxy && f.State != check.Bad && p.verbose {
 		text = strings.TrimSuffix(f.Subject+": "+text, ": ")
 	}
 	rows := [][]term.Cell{{stateCells[f.State], {Text: f.Group + ": " + f.Title}, {Text: text, Style: stateStyle(f.State)}}}
@@ -230,8 +231,8 @@ func (p doctorPrinter) finding(f doctor.Finding) [][]term.Cell {
 }
 
 // stateStyle is how the text of a finding looks.
-func stateStyle(s doctor.State) term.Style {
-	if s == doctor.Skipped {
+func stateStyle(s check.State) term.Style {
+	if s == check.Skipped {
 		return term.Faint
 	}
 	return term.Plain
@@ -247,7 +248,7 @@ func (p doctorPrinter) way(r *doctor.Report) {
 			line = "└─"
 		}
 		state := stateCells[hop.State]
-		if hop.State == doctor.Skipped {
+		if hop.State == check.Skipped {
 			state.Text = "next"
 		}
 		rows = append(rows, []term.Cell{{Text: line, Style: term.Faint}, {Text: hop.Where}, {Text: hop.What}, state, {Text: hop.Text}})
@@ -265,7 +266,7 @@ func (p doctorPrinter) verdict(r *doctor.Report) {
 		fmt.Fprintf(p, "\n%s The likeliest cause first:\n", p.Paint(term.Bad, "Not healthy."))
 	}
 	for i, c := range r.Causes {
-		if c.State == doctor.Warn && (i == 0 || r.Causes[i-1].State == doctor.Bad) {
+		if c.State == check.Warn && (i == 0 || r.Causes[i-1].State == check.Bad) {
 			fmt.Fprintf(p, "\n%s\n", p.Paint(term.Warn, "Worth a look:"))
 		}
 		p.cause(i+1, c)
@@ -278,7 +279,7 @@ func (p doctorPrinter) verdict(r *doctor.Report) {
 // causeIndent stands before the lines of a cause, below its number.
 const causeIndent = "     "
 
-func (p doctorPrinter) cause(number int, c doctor.Cause) {
+func (p doctorPrinter) cause(number int, c check.Cause) {
 	for i, line := range p.lines(c.Summary) {
 		lead := causeIndent
 		if i == 0 {

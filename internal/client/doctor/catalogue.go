@@ -1,15 +1,8 @@
 package doctor
 
-// An Entry of the Catalogue says what a check looks at.
-type Entry struct {
-	ID    string
-	Group string
-	Title string
-	Looks string // at what: a sentence for people
-	rank  int
-}
+import "github.com/goweir/weir/internal/client/doctor/check"
 
-// The groups of checks.
+// The groups of checks. Most are rooms below this one, too.
 const (
 	groupSettings = "settings"
 	GroupModule   = "module"
@@ -20,9 +13,9 @@ const (
 	groupVCS      = "version control"
 )
 
-// Catalogue are all checks there are. Of two that are not well, the one further up is
+// catalogue are all checks there are. Of two that are not well, the one further up is
 // the likelier cause.
-var Catalogue = []Entry{
+var catalogue = check.Catalogue{
 	{ID: "go-command", Group: groupSettings, Title: "go command", Looks: "Is there a go command in PATH, does it run, which version is it?"},
 	{ID: "gotoolchain", Group: groupSettings, Title: "GOTOOLCHAIN", Looks: "Is it well-formed? Can the version that it, or go.mod here, asks for be had: not with `local`, not with `GOPROXY=off`, and not without a checksum database."},
 	{ID: "goproxy", Group: groupSettings, Title: "GOPROXY", Looks: "Is it well-formed? Entries after `direct` or `off`, which nobody asks; semicolons and blanks between entries; passwords that would go over http."},
@@ -60,16 +53,4 @@ var Catalogue = []Entry{
 	{ID: "vcs-git", Group: groupVCS, Title: "git", Looks: "Is git there, where modules come from version control? Is ssh there, where git is told to use it? Are its certificates there?"},
 	{ID: "vcs-repository", Group: groupVCS, Title: "repositories", Looks: "For one private module of go.mod from each host, and with GOPROXY=direct for a public one: the go-import page, and git ls-remote without a prompt."},
 	{ID: "go-version", Group: groupSettings, Title: "version of Go", Looks: "Is it older than go1.26.6, which takes changed modules for good (CVE-2026-42501, CVE-2026-56864, CVE-2026-56865)?"},
-}
-
-// catalogue are the entries by ID.
-var catalogue = byID(Catalogue)
-
-func byID(list []Entry) map[string]Entry {
-	all := make(map[string]Entry, len(list))
-	for i, e := range list {
-		e.rank = i
-		all[e.ID] = e
-	}
-	return all
 }

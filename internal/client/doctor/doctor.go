@@ -3,13 +3,13 @@
 //
 // It looks at the settings of the go command, at the folder it is run in, at the caches,
 // and at everything that the settings lead to: each entry of GOPROXY, the checksum
-// database, version control. Each [Check] is a value; they run at the same time, each
-// within a bound, and one that would only repeat the trouble of another is passed over,
-// so that one cause is one red line. The [Report] ranks the causes.
+// database, version control. What belongs together of this has a room below; here is told
+// which checks there are, which of them wait for which, and how likely each finds the cause.
+// The [Report] ranks the causes.
 //
 // What the go command would not do, the doctor does not do either: private modules are
 // asked of no proxy and credentials go where the go command sends them, over https only.
-// Nothing is changed before a [Fix] is applied. No secret is in a report.
+// Nothing is changed before a fix is applied. No secret is in a report.
 //
 // Sources: the Go Modules Reference; go help environment; cmd/go/internal/modfetch,
 // web, auth, vcs and toolchain.
@@ -21,18 +21,27 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/doctor/advice"
+	"github.com/goweir/weir/internal/client/doctor/caches"
+	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/client/doctor/proxy"
+	"github.com/goweir/weir/internal/client/doctor/repository"
+	"github.com/goweir/weir/internal/client/doctor/settings"
+	"github.com/goweir/weir/internal/client/doctor/sums"
 	"github.com/goweir/weir/internal/client/doctor/visit"
-	"github.com/goweir/weir/internal/goenv"
+	"github.com/goweir/weir/internal/client/doctor/walk"
 )
 
 // Options are what to look at, and for how long.
 type Options struct {
-	Target    Target                               // whose way to follow; zero: none
-	Timeout   time.Duration                        // of one check; default 5 s
-	Getenv    func(string) string                  // default os.Getenv
-	Dir       string                               // default the current folder
-	UserAgent string                               // default "weir"
-	Progress  func(done, of int, finished Finding) // called after each check, one at a time; may be nil
+	Target    Target                                     // whose way to follow; zero: none
+	Timeout   time.Duration                              // of one check; default 5 s
+	Getenv    func(string) string                        // default os.Getenv
+	Dir       string                                     // default the current folder
+	UserAgent string                                     // default "weir"
+	Progress  func(done, of int, finished check.Finding) // called after each check, one at a time; may be nil
 }
 
 const (
@@ -43,13 +52,13 @@ const (
 
 // A Report is what the doctor has found.
 type Report struct {
-	Healthy  bool      `json:"healthy"`
-	Module   string    `json:"module,omitempty"`
-	Causes   []Cause   `json:"causes"` // the likeliest first; of warnings, too
-	Path     []Hop     `json:"path,omitempty"`
-	Settings []Setting `json:"settings"`
-	Findings []Finding `json:"findings"`
-	Took     Millis    `json:"took_ms"`
+	Healthy  bool               `json:"healthy"`
+	Module   string             `json:"module,omitempty"`
+	Causes   []check.Cause      `json:"causes"` // the likeliest first; of warnings, too
+	Path     []walk.Hop         `json:"path,omitempty"`
+	Settings []settings.Setting `json:"settings"`
+	Findings []check.Finding    `json:"findings"`
+	Took     check.Millis       `json:"took_ms"`
 }
 
 // Examine runs all checks that make sense here. It ends after six times the bound of
@@ -67,81 +76,60 @@ func Examine(ctx context.Context, o Options) *Report {
 	defer cancel()
 	begun := time.Now()
 	m := newMachine(ctx, o)
-	defer m.close()
-	findings := run(ctx, m.checks(), o.Timeout, o.Progress)
-	m.mitigate(findings)
-	return &Report{
-		Healthy:  healthy(findings),
-		Module:   o.Target.String(),
-		Causes:   causes(findings),
-		Path:     m.path,
-		Settings: m.settings(),
-		Findings: findings,
-		Took:     Millis(time.Since(begun)),
-	}
+	defer m.visitor.Close()
+	report := &Report{Module: o.Target.String(), Settings: m.settings.Shown()}
+	report.Findings = catalogue.Run(ctx, m.checks(o.Target, &report.Path), o.Timeout, o.Progress)
+	proxy.Mitigate(m.proxies, report.Findings)
+	report.Healthy = check.Healthy(report.Findings)
+	report.Causes = catalogue.Causes(report.Findings)
+	report.Took = check.Millis(time.Since(begun))
+	return report
 }
 
 // A machine is what the checks look at.
 type machine struct {
-	Options
-	env       *goenv.Env
-	askError  error // of go env
-	container string
-	folder    folder
-	proxies   []*proxy
-	listError error // of GOPROXY
-	probe     probe
-	sums      *sums
-	visitor   *visit.Visitor
-	path      []Hop
+	settings     *settings.Settings
+	visitor      *visit.Visitor
+	proxies      []*proxy.Proxy
+	sums         *sums.Database
+	repositories *repository.Finder
+	walker       *walk.Walker
 }
 
-// asks is how often go env is tried, which a machine under load may keep waiting.
-const asks = 2
-
 func newMachine(ctx context.Context, o Options) *machine {
-	m := &machine{Options: o, env: goenv.Load(o.Getenv), container: container(o.Getenv)}
-	for range asks {
-		if m.askError = m.env.Ask(ctx); m.askError == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	m.visitor = visit.New(visit.Options{UserAgent: o.UserAgent})
-	m.folder = openFolder(o.Dir, m.env.Value("GOWORK"))
-	m.probe = m.chooseProbe()
-	m.proxies, m.listError = m.openProxies()
-	m.sums = newSums(m)
+	m := &machine{settings: settings.Read(ctx, o.Getenv, o.Dir), visitor: visit.New(o.UserAgent)}
+	adviser := advice.New(m.settings, m.visitor)
+	m.proxies = proxy.Open(m.settings, m.visitor, adviser)
+	m.sums = sums.Open(m.settings, m.visitor, adviser, m.proxies)
+	m.repositories = repository.New(m.settings, m.visitor, adviser)
+	m.walker = walk.New(m.settings, m.proxies, m.sums, m.repositories)
 	return m
 }
 
-func (m *machine) close() { m.visitor.Close() }
-
-// checks are all checks that make sense on this machine.
-func (m *machine) checks() []*Check {
-	all := m.settingChecks()
-	all = append(all, m.folderChecks()...)
-	all = append(all, m.cacheChecks()...)
-	for _, p := range m.proxies {
-		all = append(all, p.checks()...)
+// checks are all checks that make sense on this machine. Those for a target leave its steps in
+// hops.
+func (m *machine) checks(target Target, hops *[]walk.Hop) []*check.Check {
+	all := m.settings.Checks()
+	here := m.settings.Folder.Checks()
+	if mod := check.Find(here, "go-mod"); mod != nil {
+		here = append(here, m.settings.PrivateCheck(mod))
 	}
-	all = append(all, m.requirementChecks(all)...)
-	all = append(all, m.sums.checks(all)...)
-	all = append(all, m.versionControlChecks()...)
-	return append(all, m.walkChecks()...)
-}
-
-// container says why this seems to be a container, or nothing.
-func container(getenv func(string) string) string {
-	if name := getenv("container"); name != "" {
-		return "container=" + name
-	}
-	if getenv("KUBERNETES_SERVICE_HOST") != "" {
-		return "KUBERNETES_SERVICE_HOST"
-	}
-	for _, file := range []string{"/.dockerenv", "/run/.containerenv"} {
-		if _, err := os.Stat(file); err == nil {
-			return file
+	all = append(append(all, here...), caches.Checks(m.settings)...)
+	var first []*check.Check // of the first proxy
+	for i, p := range m.proxies {
+		checks := p.Checks()
+		if i == 0 {
+			first = checks
 		}
+		all = append(all, checks...)
 	}
-	return ""
+	if m.settings.ListError == nil {
+		all = append(all, m.walker.Requirements(target.Path, first)...)
+	}
+	all = append(all, m.sums.Checks(first)...)
+	all = append(all, m.repositories.Checks(target.Path)...)
+	if m.settings.ListError == nil && target.Path != "" {
+		all = append(all, m.walker.To(module.Version{Path: target.Path, Version: target.Query}, hops))
+	}
+	return all
 }

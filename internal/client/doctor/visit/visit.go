@@ -21,12 +21,6 @@ import (
 	"time"
 )
 
-// Options are how a Visitor differs from the go command at its defaults.
-type Options struct {
-	UserAgent string
-	Insecure  bool // any certificate will do, as with GOINSECURE
-}
-
 // A Visitor makes visits. It is safe for concurrent use. Close it at the end.
 type Visitor struct {
 	client    *http.Client
@@ -37,18 +31,23 @@ type Visitor struct {
 const dialTimeout = 30 * time.Second
 
 // New returns a Visitor. HTTP proxies are those of the environment.
-func New(o Options) *Visitor {
+func New(userAgent string) *Visitor { return newVisitor(userAgent, false) }
+
+// Trusting returns another Visitor, which takes any certificate, as with GOINSECURE.
+func (v *Visitor) Trusting() *Visitor { return newVisitor(v.userAgent, true) }
+
+func newVisitor(userAgent string, insecure bool) *Visitor {
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: insecure},
 		ForceAttemptHTTP2:      true,
 		MaxResponseHeaderBytes: 1 << 20,
 		OnProxyConnectResponse: rememberTunnel,
 	}
 	return &Visitor{
 		client:    &http.Client{Transport: transport, CheckRedirect: checkRedirect},
-		userAgent: o.UserAgent,
+		userAgent: userAgent,
 	}
 }
 
@@ -73,6 +72,13 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	}
 	return nil
 }
+
+// How much of an answer is worth reading, in bytes: of a page, and of a text of the protocol,
+// such as a list or a go.mod.
+const (
+	Page = 1 << 20
+	Text = 16 << 20
+)
 
 // A Request is what to ask for.
 type Request struct {

@@ -31,7 +31,7 @@ func serve(t *testing.T, h http.HandlerFunc) *url.URL {
 
 func get(t *testing.T, ctx context.Context, r Request) Answer {
 	t.Helper()
-	v := New(Options{UserAgent: "test"})
+	v := New("test")
 	t.Cleanup(v.Close)
 	if r.Max == 0 {
 		r.Max = 1000

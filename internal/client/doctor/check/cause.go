@@ -1,9 +1,34 @@
-package doctor
+package check
 
 import (
 	"slices"
 	"strings"
 )
+
+// A Catalogue are all checks there are. Of two that are not well, the one further up is
+// the likelier cause.
+type Catalogue []Entry
+
+// An Entry of a Catalogue says what a check looks at.
+type Entry struct {
+	ID    string
+	Group string
+	Title string
+	Looks string // at what: a sentence for people
+}
+
+// rank is the place of a check in the catalogue.
+func (all Catalogue) rank(id string) int {
+	return slices.IndexFunc(all, func(e Entry) bool { return e.ID == id })
+}
+
+// entry is that of a check, or the zero Entry.
+func (all Catalogue) entry(id string) Entry {
+	if i := all.rank(id); i >= 0 {
+		return all[i]
+	}
+	return Entry{}
+}
 
 // A Cause is what makes the machine ill, or might one day.
 type Cause struct {
@@ -16,28 +41,28 @@ type Cause struct {
 	Fixes    []Fix    `json:"fixes,omitempty"`
 }
 
-// causes are the causes behind what was found, the likeliest first: what is bad before
+// Causes are the causes behind what was found, the likeliest first: what is bad before
 // what is a warning, and what others rest on before what rests on it. What several
 // checks found alike is one cause.
-func causes(findings []Finding) []Cause {
+func (all Catalogue) Causes(findings []Finding) []Cause {
 	ill := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return f.State != Bad && f.State != Warn })
 	slices.SortStableFunc(ill, func(a, b Finding) int {
 		if a.State != b.State {
 			return strings.Compare(string(a.State), string(b.State)) // bad, warn
 		}
-		return catalogue[a.ID].rank - catalogue[b.ID].rank
+		return all.rank(a.ID) - all.rank(b.ID)
 	})
-	all := []Cause{}
+	causes := []Cause{}
 	for _, f := range ill {
-		if i := slices.IndexFunc(all, func(c Cause) bool { return c.covers(f) }); i >= 0 {
-			all[i].add(f)
+		if i := slices.IndexFunc(causes, func(c Cause) bool { return c.covers(f) }); i >= 0 {
+			causes[i].add(f)
 			continue
 		}
 		c := Cause{ID: f.ID, Kind: f.Kind, State: f.State, Summary: f.Summary, Hint: f.Hint, Fixes: f.Fixes}
 		c.add(f)
-		all = append(all, c)
+		causes = append(causes, c)
 	}
-	return all
+	return causes
 }
 
 // covers reports whether a finding is the same trouble once more.
@@ -49,31 +74,4 @@ func (c *Cause) add(f Finding) {
 	if f.Subject != "" && !slices.Contains(c.Subjects, f.Subject) {
 		c.Subjects = append(c.Subjects, f.Subject)
 	}
-}
-
-// mitigate turns trouble of an entry of GOPROXY into a warning where "|" leads on to
-// another entry that is well. Silence leads nowhere: the go command waits for ever.
-func (m *machine) mitigate(findings []Finding) {
-	for i := range findings {
-		f := &findings[i]
-		if f.proxy == 0 || f.State != Bad || isSilence(f.Kind) || !m.proxies[f.proxy-1].FallBackOnError || !m.anyWellAfter(f.proxy, findings) {
-			continue
-		}
-		f.State = Warn
-		f.Evidence = append(f.Evidence, "after \"|\" the go command goes on to the next entry of GOPROXY")
-	}
-}
-
-// anyWellAfter reports whether an entry after one is well.
-func (m *machine) anyWellAfter(entry int, findings []Finding) bool {
-	for i := entry; i < len(m.proxies); i++ {
-		bad := slices.ContainsFunc(findings, func(f Finding) bool { return f.proxy == i+1 && f.State == Bad })
-		if !bad {
-			return true
-		}
-		if !m.proxies[i].FallBackOnError {
-			return false
-		}
-	}
-	return false
 }

@@ -1,7 +1,14 @@
-package doctor
+// Package caches looks at the folders that the go command writes to: the module cache, the
+// build cache, and the one for temporary files.
+//
+// It tells whether a file can be written there, by writing one and taking it away again, and
+// how much room is left where that can be known. Folders that do not exist are not made; what
+// lies in the caches is not looked at.
+package caches
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +16,9 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/client/doctor/settings"
 )
 
 // How much room a folder should have, in bytes: that of a large module, and how much
@@ -18,29 +28,29 @@ const (
 	trialSize  = 64 << 10
 )
 
-// cacheChecks are those of the folders that the go command writes to.
-func (m *machine) cacheChecks() []*Check {
-	var checks []*Check
+// Checks are those of the folders that the go command writes to.
+func Checks(s *settings.Settings) []*check.Check {
+	var checks []*check.Check
 	for _, c := range []struct{ id, name, folder string }{
-		{"cache-modules", "GOMODCACHE", m.env.Value("GOMODCACHE")},
-		{"cache-build", "GOCACHE", m.env.Value("GOCACHE")},
-		{"cache-temporary", "GOTMPDIR", cmp.Or(m.env.Value("GOTMPDIR"), os.TempDir())},
+		{"cache-modules", "GOMODCACHE", s.Value("GOMODCACHE")},
+		{"cache-build", "GOCACHE", s.Value("GOCACHE")},
+		{"cache-temporary", "GOTMPDIR", cmp.Or(s.Value("GOTMPDIR"), os.TempDir())},
 	} {
 		if c.folder != "" {
-			checks = append(checks, &Check{ID: c.id, Subject: c.folder, Run: still(func() Result { return checkFolder(c.name, c.folder) })})
+			checks = append(checks, &check.Check{ID: c.id, Subject: c.folder, Run: check.Still(func() check.Result { return checkFolder(c.name, c.folder) })})
 		}
 	}
 	return checks
 }
 
 // checkFolder looks whether something can be written in a folder, which need not exist.
-func checkFolder(name, folder string) Result {
+func checkFolder(name, folder string) check.Result {
 	if !filepath.IsAbs(folder) {
-		return bad("cache-malformed", fmt.Sprintf("the go command refuses %s=%s: it is no absolute path", name, folder), "take it away: the default is good", goEnv("-u", name))
+		return check.Trouble("cache-malformed", fmt.Sprintf("the go command refuses %s=%s: it is no absolute path", name, folder), "take it away: the default is good", settings.GoEnv("-u", name))
 	}
 	there, err := nearest(folder)
 	if err == nil && there != folder && name == "GOTMPDIR" {
-		return bad("folder-missing", fmt.Sprintf("GOTMPDIR %s does not exist, and the go command does not make it", folder), "make it", makeFolder(folder))
+		return check.Trouble("folder-missing", fmt.Sprintf("GOTMPDIR %s does not exist, and the go command does not make it", folder), "make it", makeFolder(folder))
 	}
 	if err == nil {
 		err = try(there)
@@ -60,14 +70,14 @@ func checkFolder(name, folder string) Result {
 	default:
 		kind, what, hint = "not-writable", "cannot be written", "use a folder elsewhere"
 	}
-	r := bad(kind, fmt.Sprintf("%s %s %s", name, folder, what), hint)
+	r := check.Trouble(kind, fmt.Sprintf("%s %s %s", name, folder, what), hint)
 	switch {
 	case kind == "disk-full" && name == "GOMODCACHE":
-		r.Fixes = []Fix{byHand("go clean -modcache")}
+		r.Fixes = []check.Fix{check.ByHand("go clean -modcache")}
 	case kind == "disk-full" && name == "GOCACHE":
-		r.Fixes = []Fix{byHand("go clean -cache")}
+		r.Fixes = []check.Fix{check.ByHand("go clean -cache")}
 	case kind != "disk-full":
-		r.Fixes = []Fix{byHand("go env -w " + name + "=/another/folder")}
+		r.Fixes = []check.Fix{check.ByHand("go env -w " + name + "=/another/folder")}
 	}
 	return r
 }
@@ -105,19 +115,19 @@ func try(folder string) error {
 }
 
 // roomy looks at the room of a folder that can be written.
-func roomy(name, folder, there string) Result {
+func roomy(name, folder, there string) check.Result {
 	room, known := free(there)
 	switch {
 	case !known:
-		return well(folder)
+		return check.Well(folder)
 	case room < wantedRoom:
-		return warn("disk-nearly-full", fmt.Sprintf("%s %s has only %s left", name, folder, size(room)), "make room")
+		return check.Warning("disk-nearly-full", fmt.Sprintf("%s %s has only %s left", name, folder, size(room)), "make room")
 	}
 	state := "can be written"
 	if there != folder {
 		state = "does not exist yet and can be made"
 	}
-	return well(folder, fmt.Sprintf("it %s, %s are free", state, size(room)))
+	return check.Well(folder, fmt.Sprintf("it %s, %s are free", state, size(room)))
 }
 
 // size is a number of bytes for people.
@@ -131,4 +141,9 @@ func size(n uint64) string {
 		value, unit = value/1000, unit+1
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0") + " " + units[unit:unit+1] + "B"
+}
+
+// makeFolder is mkdir -p.
+func makeFolder(name string) check.Fix {
+	return check.Safe("mkdir -p "+check.Quote(name), func(context.Context) error { return os.MkdirAll(name, 0o777) })
 }

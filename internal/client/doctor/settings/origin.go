@@ -1,0 +1,123 @@
+package settings
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/goenv"
+)
+
+// misnomers are names that are taken for variables of the go command, with the right ones.
+var misnomers = map[string]string{
+	"GONOSUMCHECK": "GONOSUMDB", "GONOSUM": "GONOSUMDB", "GO_PROXY": "GOPROXY", "GOPROXIES": "GOPROXY", "GONOPROXIES": "GONOPROXY", "GOPRIVATES": "GOPRIVATE", "GO_PRIVATE": "GOPRIVATE", "GO_SUMDB": "GOSUMDB",
+}
+
+func (s *Settings) checkHidden() check.Result {
+	for wrong, right := range misnomers {
+		if found, ok := s.Lookup(wrong); ok {
+			return check.Warning("unknown-variable", fmt.Sprintf("the go command does not know %s; it may be meant for %s", found.Origin(), right), "set "+right+" instead", s.Unset(wrong))
+		}
+	}
+	for _, v := range s.Shown() {
+		for _, hidden := range v.Hides {
+			if v.Layer == layerEnvironment && hidden.Layer == layerUserFile && hidden.Value != v.Value {
+				return check.Warning("env-hides-go-env-w", fmt.Sprintf("%s=%s of the environment hides %s=%s, which was set with go env -w", v.Name, v.Value, v.Name, hidden.Value),
+					"take away the one that is not meant: that of the environment is set by your shell, your editor or your CI", check.ByHand("unset "+v.Name), check.ByHand("go env -u "+v.Name))
+			}
+		}
+	}
+	return check.Well("nothing is hidden")
+}
+
+// A Setting is a variable, where it comes from, and what that hides.
+type Setting struct {
+	Name  string    `json:"name"`
+	Value string    `json:"value"` // without secrets
+	Layer string    `json:"layer"`
+	File  string    `json:"file,omitempty"`
+	Hides []Setting `json:"hides,omitempty"`
+}
+
+// The layers by name.
+const (
+	layerEnvironment = "environment"
+	layerUserFile    = "go env -w"
+)
+
+var layers = map[goenv.Layer]string{goenv.Environment: layerEnvironment, goenv.UserFile: layerUserFile, goenv.Installation: "go.env of Go", goenv.Default: "default"}
+
+// shown are the variables whose origin is shown.
+var shown = []string{
+	"GOPROXY", "GOPRIVATE", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH", "GOFLAGS", "GOTOOLCHAIN", "GO111MODULE", "GOWORK", "GOENV", "GOMODCACHE", "GOCACHE", "GOTMPDIR",
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NETRC", "SSL_CERT_FILE", "SSL_CERT_DIR",
+}
+
+// Shown are the settings that are there, and where each comes from.
+func (s *Settings) Shown() []Setting {
+	var all []Setting
+	for _, name := range shown {
+		layers := s.All(name)
+		if len(layers) == 0 {
+			continue
+		}
+		v := setting(layers[0])
+		for _, hidden := range layers[1:] {
+			v.Hides = append(v.Hides, setting(hidden))
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+func setting(s goenv.Setting) Setting {
+	return Setting{Name: s.Name, Value: redacted(s.Name, s.Value), Layer: layers[s.Layer], File: s.File}
+}
+
+// redacted is the value of a variable without what may be a secret.
+func redacted(name, value string) string {
+	switch name {
+	case "GOPROXY":
+		return redactedList(value)
+	case "GOAUTH":
+		entries := strings.Split(value, ";")
+		for i, entry := range entries {
+			if words := strings.Fields(entry); len(words) > 1 && words[0] != "git" {
+				entries[i] = words[0] + " …"
+			}
+		}
+		return strings.Join(entries, ";")
+	case "HTTP_PROXY", "HTTPS_PROXY", "GOSUMDB":
+		return Redacted(value)
+	}
+	return value
+}
+
+// redactedList is a value of GOPROXY without secrets, also if it is malformed.
+func redactedList(value string) string {
+	var b strings.Builder
+	for value != "" {
+		word, sign, rest := value, "", ""
+		if i := strings.IndexAny(value, ",|"); i >= 0 {
+			word, sign, rest = value[:i], value[i:i+1], value[i+1:]
+		}
+		b.WriteString(Redacted(word) + sign)
+		value = rest
+	}
+	return b.String()
+}
+
+// Redacted is a word without what stands before an @ and after a question mark.
+func Redacted(word string) string {
+	scheme, rest, ok := strings.Cut(word, "://")
+	if !ok {
+		scheme, rest = "", word
+	} else {
+		scheme += "://"
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = "xxxxx" + rest[at:]
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	return scheme + rest
+}

@@ -1,0 +1,107 @@
+package walk
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/doctor/check"
+)
+
+// goSumLines are the lines of go.sum for what was fetched.
+func (w *walk) goSumLines() []string {
+	var lines []string
+	if w.mod != nil {
+		sum, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(w.mod)), nil })
+		if err == nil {
+			lines = append(lines, fmt.Sprintf("%s %s/go.mod %s", w.module.Path, w.module.Version, sum))
+		}
+	}
+	if sum, err := hashZip(w.zip); w.zip != nil && err == nil {
+		lines = append(lines, fmt.Sprintf("%s %s %s", w.module.Path, w.module.Version, sum))
+	}
+	return lines
+}
+
+// hashZip is the h1 hash of a zip.
+func hashZip(data []byte) (string, error) {
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return "", err
+	}
+	files := map[string]*zip.File{}
+	var names []string
+	for _, f := range z.File {
+		files[f.Name], names = f, append(names, f.Name)
+	}
+	return dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return files[name].Open() })
+}
+
+// contradicted is a line for the same file with another hash.
+func contradicted(line string, others []string) bool {
+	file := line[:strings.LastIndexByte(line, ' ')+1]
+	return !slices.Contains(others, line) && slices.ContainsFunc(others, func(other string) bool { return strings.HasPrefix(other, file+"h1:") })
+}
+
+// compareWithGoSum compares with the go.sum of the folder.
+func (w *walk) compareWithGoSum(context.Context) error {
+	if w.settings.Folder.Dir == "" {
+		return nil
+	}
+	recorded := w.settings.Folder.Sums()
+	for _, line := range w.goSumLines() {
+		if contradicted(line, recorded) {
+			w.hop("go.sum", "hashes", check.Bad, "they differ")
+			return settled{check.Trouble("go-sum-mismatch", fmt.Sprintf("%s has other bytes for %s than those that go.sum was made with", w.by.Name, w.module),
+				"do not delete go.sum: find out with the checksum database who is right. A tag that was moved, or a proxy that was changed, does this").With("fetched: " + line)}
+		}
+	}
+	return nil
+}
+
+// prove compares with the checksum database.
+func (w *walk) prove(ctx context.Context) error {
+	if !w.sums.Hears(w.module.Path) || !artifact.IsCanonical(w.module.Path, w.module.Version) {
+		return nil
+	}
+	if r := w.sums.Way(ctx); r.State == check.Bad {
+		w.hop(w.sums.Name(), "supported", check.Bad, r.Summary)
+		return settled{r}
+	}
+	lines, r := w.sums.Lookup(ctx, w.module)
+	if r.State == check.Bad {
+		w.hop(w.sums.Name(), "lookup", check.Bad, r.Summary)
+		if r.Kind == "not-in-sumdb" {
+			r = w.notProven(r)
+		}
+		return settled{r}
+	}
+	for _, line := range w.goSumLines() {
+		if contradicted(line, lines) {
+			w.hop(w.sums.Name(), "hashes", check.Bad, "they differ")
+			return settled{check.Trouble("sumdb-mismatch", fmt.Sprintf("%s has other bytes for %s than the checksum database", w.by.Name, w.module),
+				"have the version fetched anew there; if it stays so, ask another proxy and tell the author: the tag may have been moved").With("fetched: " + line)}
+		}
+	}
+	w.hop(w.sums.Name(), "lookup", check.OK, "proven, "+w.sums.Route())
+	return nil
+}
+
+// notProven is a module that can be fetched, but that the checksum database does not
+// know: as a rule it is private.
+func (w *walk) notProven(r check.Result) check.Result {
+	pattern := w.module.Path
+	if prefix, _, ok := module.SplitPathVersion(w.module.Path); ok {
+		pattern = prefix
+	}
+	return check.Trouble("pattern-missing", fmt.Sprintf("%s can be fetched, but %s does not know it: it seems to be private, and GOPRIVATE does not say so", w.module, w.sums.Name()),
+		"name it, or its host, in GOPRIVATE", w.settings.MakePrivate(pattern)).With(r.Evidence...)
+}
