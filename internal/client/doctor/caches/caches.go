@@ -37,16 +37,16 @@ func Checks(s *settings.Settings) []*check.Check {
 		{"cache-temporary", "GOTMPDIR", cmp.Or(s.Value("GOTMPDIR"), os.TempDir())},
 	} {
 		if c.folder != "" {
-			checks = append(checks, &check.Check{ID: c.id, Subject: c.folder, Run: check.Still(func() check.Result { return checkFolder(c.name, c.folder) })})
+			checks = append(checks, &check.Check{ID: c.id, Subject: c.folder, Run: check.Still(func() check.Result { return checkFolder(s, c.name, c.folder) })})
 		}
 	}
 	return checks
 }
 
 // checkFolder looks whether something can be written in a folder, which need not exist.
-func checkFolder(name, folder string) check.Result {
+func checkFolder(s *settings.Settings, name, folder string) check.Result {
 	if !filepath.IsAbs(folder) {
-		return check.Trouble("cache-malformed", fmt.Sprintf("the go command refuses %s=%s: it is no absolute path", name, folder), "take it away: the default is good", settings.GoEnv("-u", name))
+		return check.Trouble("cache-malformed", fmt.Sprintf("the go command refuses %s=%s: it is no absolute path", name, folder), "take it away: the default is good", s.Unset(name))
 	}
 	there, err := nearest(folder)
 	if err == nil && there != folder && name == "GOTMPDIR" {

@@ -71,7 +71,7 @@ func (s *Settings) Set(name, value string) check.Fix {
 	if s.isExported(name) {
 		return check.ByHand("export " + check.Quote(name+"="+value))
 	}
-	return GoEnv("-w", name+"="+value)
+	return goEnv("-w", name+"="+value)
 }
 
 // Unset is the command that takes a variable back to what it is by default.
@@ -79,7 +79,7 @@ func (s *Settings) Unset(name string) check.Fix {
 	if s.isExported(name) {
 		return check.ByHand("unset " + name)
 	}
-	return GoEnv("-u", name)
+	return goEnv("-u", name)
 }
 
 // isExported reports whether a variable is set in the environment.
@@ -88,8 +88,8 @@ func (s *Settings) isExported(name string) bool {
 	return ok && found.Layer == goenv.Environment
 }
 
-// GoEnv is go env with arguments.
-func GoEnv(args ...string) check.Fix {
+// goEnv is go env with arguments.
+func goEnv(args ...string) check.Fix {
 	quoted := make([]string, len(args))
 	for i, arg := range args {
 		quoted[i] = check.Quote(arg)

@@ -98,7 +98,7 @@ func TestSafeFixesAreApplied(t *testing.T) {
 	if err := os.WriteFile(netrc, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []check.Fix{GoEnv("-w", "GOPRIVATE=a b"), keepPrivate(netrc)} {
+	for _, f := range []check.Fix{goEnv("-w", "GOPRIVATE=a b"), keepPrivate(netrc)} {
 		if err := f.Apply(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -110,7 +110,7 @@ func TestSafeFixesAreApplied(t *testing.T) {
 	if info, err := os.Stat(netrc); runtime.GOOS != "windows" && (err != nil || info.Mode().Perm() != 0o600) {
 		t.Errorf("netrc: %v, %v", info, err)
 	}
-	if err := GoEnv("-w", "NOTHING=x").Apply(t.Context()); err == nil {
+	if err := goEnv("-w", "NOTHING=x").Apply(t.Context()); err == nil {
 		t.Error("a command that fails is no error")
 	}
 }
