@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	slashpath "path"
 	"slices"
 	"strings"
 
@@ -115,14 +116,24 @@ func (f *Finder) Follow(ctx context.Context, path, version string, note func(who
 	return r
 }
 
+// dir is the folder of a module in the repository, which its tags begin with.
+//
+// Source: cmd/go/internal/modfetch/coderepo.go, newCodeRepo.
+func (at place) dir(path string) string {
+	dir := ""
+	if path != at.prefix { // which may have the major version at its end, as those of gopkg.in
+		prefix, _, _ := module.SplitPathVersion(path)
+		dir = strings.Trim(strings.TrimPrefix(prefix, at.prefix), "/")
+	}
+	return slashpath.Join(dir, at.subdir)
+}
+
 // find looks for the tag of a version.
 func (at place) find(path, version, refs string) check.Result {
 	if version == "" || !semver.IsValid(version) || module.IsPseudoVersion(version) {
 		return check.Well("the repository answers")
 	}
-	prefix, _, _ := module.SplitPathVersion(path)
-	dir := strings.Trim(strings.TrimPrefix(prefix, at.prefix), "/")
-	tag := strings.TrimSuffix(strings.TrimPrefix(dir+"/"+version, "/"), "+incompatible")
+	tag := strings.TrimSuffix(slashpath.Join(at.dir(path), version), "+incompatible")
 	for line := range strings.Lines(refs) {
 		if _, ref, _ := strings.Cut(strings.TrimSpace(line), "\t"); ref == "refs/tags/"+tag {
 			return check.Well("the repository has the tag " + tag)

@@ -31,3 +31,26 @@ func TestComplaintsOfGitShowNoSecret(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+func TestTheTagOfAVersionIsFound(t *testing.T) {
+	for _, c := range []struct {
+		at                 place
+		path, version, tag string
+	}{
+		{place{prefix: "example.com/m"}, "example.com/m", "v1.0.0", "v1.0.0"},
+		{place{prefix: "example.com/m"}, "example.com/m/v2", "v2.0.0", "v2.0.0"},
+		{place{prefix: "example.com/m"}, "example.com/m", "v2.0.0+incompatible", "v2.0.0"},
+		{place{prefix: "example.com/m"}, "example.com/m/sub/v2", "v2.0.0", "sub/v2.0.0"},
+		{place{prefix: "example.com/m/v2"}, "example.com/m/v2", "v2.0.0", "v2.0.0"},
+		{place{prefix: "gopkg.in/m.v3"}, "gopkg.in/m.v3", "v3.0.0", "v3.0.0"},
+		{place{prefix: "example.com/m", subdir: "go"}, "example.com/m", "v1.0.0", "go/v1.0.0"},
+		{place{prefix: "example.com/m", subdir: "go"}, "example.com/m/sub", "v1.0.0", "sub/go/v1.0.0"},
+	} {
+		if r := c.at.find(c.path, c.version, "0123\trefs/tags/"+c.tag+"\n"); r.Summary != "the repository has the tag "+c.tag {
+			t.Errorf("%+v: %+v", c, r)
+		}
+		if r := c.at.find(c.path, c.version, "0123\trefs/tags/v0.0.1\n"); r.Kind != "unknown-version" {
+			t.Errorf("%+v, where it is not: %+v", c, r)
+		}
+	}
+}
