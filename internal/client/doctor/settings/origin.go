@@ -2,6 +2,8 @@ package settings
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/goweir/weir/internal/client/doctor/check"
@@ -14,7 +16,8 @@ var misnomers = map[string]string{
 }
 
 func (s *Settings) checkHidden() check.Result {
-	for wrong, right := range misnomers {
+	for _, wrong := range slices.Sorted(maps.Keys(misnomers)) {
+		right := misnomers[wrong]
 		if found, ok := s.Lookup(wrong); ok {
 			return check.Warning("unknown-variable", fmt.Sprintf("the go command does not know %s; it may be meant for %s", found.Origin(), right), "set "+right+" instead", s.Unset(wrong))
 		}
