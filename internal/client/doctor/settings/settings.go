@@ -66,10 +66,15 @@ func (s *Settings) Checks() []*check.Check {
 	return checks
 }
 
-// Set is the command that sets a variable where it is set now.
+// Set is the command that sets a variable where it is set now. A value that may have secrets
+// is shown without them, so that a person has to complete it.
 func (s *Settings) Set(name, value string) check.Fix {
-	if s.isExported(name) {
-		return check.ByHand("export " + check.Quote(name+"="+value))
+	shown := redacted(name, value)
+	switch {
+	case s.isExported(name):
+		return check.ByHand("export " + check.Quote(name+"="+shown))
+	case shown != value:
+		return check.ByHand("go env -w " + check.Quote(name+"="+shown))
 	}
 	return goEnv("-w", name+"="+value)
 }

@@ -115,6 +115,18 @@ func TestSafeFixesAreApplied(t *testing.T) {
 	}
 }
 
+func TestFixesShowNoSecret(t *testing.T) {
+	for _, environment := range []map[string]string{{}, {"GOAUTH": "helper canary"}} {
+		f := settled(t, environment).Set("GOAUTH", "helper canary;netrc")
+		if strings.Contains(f.Command, "canary") || !strings.Contains(f.Command, "netrc") || f.Safe {
+			t.Errorf("%v: %+v", environment, f)
+		}
+	}
+	if f := settled(t, nil).Set("GOPRIVATE", "a,b"); f.Command != "go env -w GOPRIVATE=a,b" || !f.Safe {
+		t.Errorf("without secrets: %+v", f)
+	}
+}
+
 func FuzzSettingsShowNoSecret(f *testing.F) {
 	f.Add("https://user:", "@proxy.example.com,direct")
 	f.Add("", "@a|b")
