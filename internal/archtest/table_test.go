@@ -123,7 +123,7 @@ var house = map[string]room{
 	"internal/client/doctor/folder":     {imports: []string{"internal/client/doctor/check", xmod}},
 	"internal/client/doctor/settings":   {imports: []string{"internal/client/doctor/check", "internal/client/doctor/folder", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/sumdb", xmod}},
 	"internal/client/doctor/caches":     {imports: []string{"internal/client/doctor/check", "internal/client/doctor/settings"}, tests: []string{"internal/goenv"}},
-	"internal/client/doctor/advice":     {imports: []string{"internal/artifact", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/source"}},
+	"internal/client/doctor/advice":     {imports: []string{"internal/artifact", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/source"}, tests: []string{"internal/goenv"}},
 	"internal/client/doctor/proxy":      {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/client/goauth", "internal/netrc", "internal/source"}},
 	"internal/client/doctor/sums":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/sumdb", xmod}},
 	"internal/client/doctor/repository": {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/command", xmod}},
