@@ -1,156 +1,102 @@
 // Package credential knows what to show to which host of version control.
 //
-// Each entry is bound to the beginning of a URL: scheme, host and port are the same,
-// and its path begins the path of the repository, at a slash. Of several that fit,
-// the longest counts; a netrc file is asked last, for the host. What is shown
-// nowhere else is promised by who asks: see package direct.
+// A [Credential] is what is shown, and shows itself to nobody: what prints it prints its
+// name, and it takes itself out of texts. A [Store] has those of the operator. Each entry
+// is bound to the beginning of a URL: scheme, host and port are the same, and its path
+// begins the path of the repository, at a slash. Of several that fit, the longest counts;
+// a netrc file is asked last, for the host. What is shown nowhere else is promised by who
+// asks: see package direct.
 //
 // Tokens of GitHub Apps are made here when they are needed, kept for as long as they
 // are good, and made once for all who wait for one.
 package credential
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
+	"encoding/base64"
 	"net/url"
-	"os"
+	"regexp"
 	"strings"
-
-	"github.com/goweir/weir/internal/netrc"
-	"github.com/goweir/weir/internal/source/direct"
 )
 
-// An Entry is what is shown below a URL: one of a password, a netrc file, a key, a
-// GitHub App and a helper.
-type Entry struct {
-	Name string // for people
-	URL  string // https://git.example.com/team
+// A Finder knows what to show to which host. It is safe for concurrent use.
+type Finder interface {
+	// Find returns the credential for a URL of the scheme https, http or ssh,
+	// whose user, if it has one, says nothing; false: there is none. It is
+	// asked again for each URL, also for those that a redirect leads to, so
+	// that no credential gets to a host it is not meant for.
+	Find(ctx context.Context, u *url.URL) (Credential, bool, error)
+}
 
-	Username, Password         string
-	Netrc                      string // file
+// For asks a Finder for the credential for a URL. The nil Finder has none.
+func For(ctx context.Context, u *url.URL, f Finder) (Credential, bool, error) {
+	if f == nil {
+		return Credential{}, false, nil
+	}
+	bare := *u
+	bare.User = nil
+	return f.Find(ctx, &bare)
+}
+
+// A Credential is what is shown to a host: either a name with a password or an
+// SSH key.
+type Credential struct {
+	Name string // what people call it, for messages; no secret
+
+	// Username and Password are for basic authentication, which is done over
+	// https only. A token is a password; without a Username it is sent with the name "token", which
+	// hosts that take tokens do not look at.
+	Username, Password string
+
+	// SSHKeyFile is a private key without passphrase, and KnownHostsFile has
+	// the keys of the hosts, as ssh-keyscan writes them. Repositories whose
+	// address begins with https are then fetched over ssh, too. The user is
+	// the one in the address, or else Username, or else "git".
 	SSHKeyFile, KnownHostsFile string
-	GitHub                     *GitHubApp
-	Helper                     string // as git's credential.helper
 }
 
-// Options are the entries and what they need.
-type Options struct {
-	Entries []Entry
-	Netrc   string       // file for hosts that no entry is for; empty: none
-	Client  *http.Client // to reach the GitHub API; nil: the default one
-}
+// SSH reports whether the credential is a key.
+func (c Credential) SSH() bool { return c.SSHKeyFile != "" }
 
-// Store is a set of credentials. It is safe for concurrent use.
-type Store struct {
-	holders []holder
-	netrc   string // contents
-}
+// String returns the name, so that what prints a credential shows no secret.
+func (c Credential) String() string { return "credential " + c.Name }
 
-// A holder is an Entry that is ready to be asked.
-type holder struct {
-	scheme, host, path string
-	find               func(context.Context, *url.URL) (direct.Credential, bool, error)
-}
+// GoString is String.
+func (c Credential) GoString() string { return c.String() }
 
-// New reads the files of all entries.
-func New(o Options) (*Store, error) {
-	s := &Store{}
-	var errs []error
-	for _, e := range o.Entries {
-		h, err := e.holder(o.Client)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", e.Name, err))
-		}
-		s.holders = append(s.holders, h)
+// User returns the name to log in with over https.
+func (c Credential) User() string { return cmp.Or(c.Username, "token") }
+
+// SSHUser returns the name to log in with over ssh.
+func (c Credential) SSHUser() string { return cmp.Or(c.Username, "git") }
+
+// Redact takes the credential out of a text, and all that is shown in URLs.
+func (c Credential) Redact(text string) string {
+	if c == (Credential{}) {
+		return redact(text, nil)
 	}
-	if o.Netrc != "" {
-		data, err := os.ReadFile(o.Netrc)
-		errs = append(errs, err)
-		s.netrc = string(data)
-	}
-	return s, errors.Join(errs...)
+	return redact(text, []string{c.Password, base64.StdEncoding.EncodeToString([]byte(c.User() + ":" + c.Password))})
 }
 
-func (e Entry) holder(client *http.Client) (holder, error) {
-	u, err := url.Parse(e.URL)
-	if err != nil || u.Host == "" {
-		return holder{}, errors.New("the URL is none")
-	}
-	h := holder{scheme: u.Scheme, host: hostPort(u), path: strings.Trim(u.Path, "/")}
-	h.find, err = e.finder(client)
-	return h, err
-}
+// userInfo matches the user and password in a URL.
+var userInfo = regexp.MustCompile(`//[^/\s@]+@`)
 
-// finder is how the entry is asked.
-func (e Entry) finder(client *http.Client) (func(context.Context, *url.URL) (direct.Credential, bool, error), error) {
-	always := direct.Credential{Name: e.Name, Username: e.Username, Password: e.Password, SSHKeyFile: e.SSHKeyFile, KnownHostsFile: e.KnownHostsFile}
-	switch {
-	case e.GitHub != nil:
-		app, err := newApp(e.Name, *e.GitHub, client)
-		if err != nil {
-			return nil, err
-		}
-		return app.find, nil
-	case e.Helper != "":
-		return helper{name: e.Name, program: e.Helper}.find, nil
-	case e.Netrc != "":
-		data, err := os.ReadFile(e.Netrc)
-		if err != nil {
-			return nil, err
-		}
-		return func(_ context.Context, u *url.URL) (direct.Credential, bool, error) {
-			c, ok := fromNetrc(e.Name, string(data), u)
-			return c, ok, nil
-		}, nil
-	case e.SSHKeyFile != "":
-		if _, err := os.Stat(e.SSHKeyFile); err != nil {
-			return nil, err
-		}
-		if _, err := os.Stat(e.KnownHostsFile); err != nil {
-			return nil, err
+// redact takes what must not be shown out of a text, in every form it may have
+// there.
+func redact(text string, secrets []string) string {
+	text = userInfo.ReplaceAllString(text, "//")
+	for _, secret := range secrets {
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:]} {
+			if form != "" {
+				text = strings.ReplaceAll(text, form, "xxxxx")
+			}
 		}
 	}
-	return func(context.Context, *url.URL) (direct.Credential, bool, error) { return always, true, nil }, nil
+	return text
 }
 
-func fromNetrc(name, data string, u *url.URL) (direct.Credential, bool) {
-	login, password, ok := netrc.Find(data, u.Host)
-	return direct.Credential{Name: name, Username: login, Password: password}, ok
-}
-
-// Find implements direct.Credentials.
-func (s *Store) Find(ctx context.Context, u *url.URL) (direct.Credential, bool, error) {
-	var best *holder
-	for i := range s.holders {
-		h := &s.holders[i]
-		if h.fits(u) && (best == nil || len(h.path) > len(best.path)) {
-			best = h
-		}
-	}
-	if best != nil {
-		return best.find(ctx, u)
-	}
-	if s.netrc == "" || u.Scheme != "https" {
-		return direct.Credential{}, false, nil
-	}
-	c, ok := fromNetrc("netrc", s.netrc, u)
-	return c, ok, nil
-}
-
-func (h *holder) fits(u *url.URL) bool {
-	if h.scheme != u.Scheme || !strings.EqualFold(h.host, hostPort(u)) {
-		return false
-	}
-	rest, ok := strings.CutPrefix(strings.Trim(u.Path, "/"), h.path)
-	return ok && (rest == "" || h.path == "" || rest[0] == '/' || rest == ".git")
-}
-
-// hostPort is the host with the port, also where that is the usual one.
-func hostPort(u *url.URL) string {
-	if port := u.Port(); port != "" {
-		return u.Hostname() + ":" + port
-	}
-	return u.Hostname() + ":" + map[string]string{"https": "443", "http": "80", "ssh": "22"}[u.Scheme]
+// Hint says what to do when a host wants to know who asks.
+func Hint(host string) string {
+	return "the operator of this proxy can configure credentials for " + host + ", or they are wrong or may not read this repository"
 }

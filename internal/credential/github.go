@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/source/direct"
 )
 
 // GitHubApp is an installed GitHub App, whose tokens are made here.
@@ -85,19 +84,19 @@ func parseKey(data []byte) (*rsa.PrivateKey, error) {
 }
 
 // find returns a token that is good for some minutes at least.
-func (a *app) find(ctx context.Context, _ *url.URL) (direct.Credential, bool, error) {
+func (a *app) find(ctx context.Context, _ *url.URL) (Credential, bool, error) {
 	select {
 	case a.asking <- struct{}{}:
 		defer func() { <-a.asking }()
 	case <-ctx.Done():
-		return direct.Credential{}, false, ctx.Err()
+		return Credential{}, false, ctx.Err()
 	}
 	if time.Until(a.expires) < renewBefore {
 		if err := a.renew(ctx); err != nil {
-			return direct.Credential{}, false, err
+			return Credential{}, false, err
 		}
 	}
-	return direct.Credential{Name: a.name, Username: "x-access-token", Password: a.token}, true, nil
+	return Credential{Name: a.name, Username: "x-access-token", Password: a.token}, true, nil
 }
 
 func (a *app) renew(ctx context.Context) error {

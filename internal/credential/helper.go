@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/source/direct"
 )
 
 // helper asks a program that speaks the protocol of git's credential helpers. It runs
@@ -23,7 +22,7 @@ type helper struct{ name, program string }
 // helperTimeout is how long the program may take.
 const helperTimeout = 30 * time.Second
 
-func (h helper) find(ctx context.Context, u *url.URL) (direct.Credential, bool, error) {
+func (h helper) find(ctx context.Context, u *url.URL) (Credential, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "git", "-c", "credential.helper=", "-c", "credential.helper="+h.program, "-c", "core.askPass=", "credential", "fill")
@@ -32,13 +31,13 @@ func (h helper) find(ctx context.Context, u *url.URL) (direct.Credential, bool, 
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	if err != nil {
-		return direct.Credential{}, false, &artifact.Error{
+		return Credential{}, false, &artifact.Error{
 			Class: artifact.ErrBadUpstream, Err: err,
 			Reason: fmt.Sprintf("no credentials %s: its helper failed", h.name),
 			Hint:   "those who run this proxy should try the helper by hand: git credential fill",
 		}
 	}
-	c := direct.Credential{Name: h.name}
+	c := Credential{Name: h.name}
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 		switch key, value, _ := strings.Cut(lines.Text(), "="); key {
 		case "username":

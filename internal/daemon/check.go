@@ -13,6 +13,7 @@ import (
 
 	"github.com/goweir/weir/internal/certificate"
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/source/direct"
 )
@@ -79,7 +80,7 @@ func Probe(ctx context.Context, cfg *config.Config) ([]Finding, error) {
 
 // A prober shows credentials to their hosts.
 type prober struct {
-	credentials direct.Credentials
+	credentials credential.Finder
 	client      *http.Client
 	dialer      egress.Dialer // for ssh
 }
@@ -106,7 +107,7 @@ func (p prober) probe(ctx context.Context, rawURL string) error {
 }
 
 // probeWeb shows a name and a password.
-func (p prober) probeWeb(ctx context.Context, u *url.URL, c direct.Credential) error {
+func (p prober) probeWeb(ctx context.Context, u *url.URL, c credential.Credential) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return err

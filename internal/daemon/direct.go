@@ -117,8 +117,8 @@ func newCredentials(cfg *config.Config) (*credential.Store, error) {
 	return s, nil
 }
 
-// Find implements direct.Credentials.
-func (v *versionControl) Find(ctx context.Context, u *url.URL) (direct.Credential, bool, error) {
+// Find implements credential.Finder.
+func (v *versionControl) Find(ctx context.Context, u *url.URL) (credential.Credential, bool, error) {
 	return v.credentials.Load().Find(ctx, u)
 }
 

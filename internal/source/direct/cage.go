@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/goweir/weir/internal/credential"
 )
 
 // A cage is what one command gets to see of the world: an environment made
@@ -20,8 +22,7 @@ type cage struct {
 	toGo  *pass
 	toVCS *pass
 	env   []string
-	// secrets must not be in any text that leaves.
-	secrets []string
+	shown credential.Credential // must not be in any text that leaves
 }
 
 // newCage builds the cage for work on a repository. The caller ends it.
@@ -95,20 +96,20 @@ func (s *Source) gitEnv(ctx context.Context, c *cage, r repository, proxyURL str
 		"GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=", "GCM_INTERACTIVE=never",
 		"GIT_PROTOCOL_FROM_USER=0", "GIT_SSH_VARIANT=ssh",
 	}
-	credential, ok, err := s.credential(ctx, r.location)
+	shown, ok, err := credential.For(ctx, r.location, s.o.Credentials)
 	if err != nil {
 		return nil, err
 	}
-	overSSH := r.location.Scheme == "ssh" || ok && credential.SSH() && r.vcs == "git"
+	overSSH := r.location.Scheme == "ssh" || ok && shown.SSH() && r.vcs == "git"
 	switch {
 	case overSSH:
-		command, err := s.sshCommand(ctx, r, credential)
+		command, err := s.sshCommand(ctx, r, shown)
 		if err != nil {
 			return nil, err
 		}
 		env = append(env, "GIT_ALLOW_PROTOCOL=ssh", "GIT_SSH_COMMAND="+command)
 		if r.location.Scheme != "ssh" {
-			config = append(config, insteadOf(r, credential))
+			config = append(config, insteadOf(r, shown))
 		}
 	case r.location.Scheme == "http":
 		c.toVCS.plain = r.hostport()
@@ -117,8 +118,8 @@ func (s *Source) gitEnv(ctx context.Context, c *cage, r repository, proxyURL str
 		c.toVCS.tunnel = r.hostport()
 		env = append(env, "GIT_ALLOW_PROTOCOL=https", "GIT_SSH_COMMAND=false")
 		if ok {
-			c.secrets = credential.secrets()
-			helper, err := c.store(r.location, credential)
+			c.shown = shown
+			helper, err := c.store(r.location, shown)
 			if err != nil {
 				return nil, err
 			}
@@ -160,10 +161,10 @@ func (c gitConfig) env() []string {
 
 // store puts a password where git finds it when the repository's host asks for
 // it, and no other host does: in a file that goes with the workspace.
-func (c *cage) store(u *url.URL, credential Credential) ([2]string, error) {
+func (c *cage) store(u *url.URL, shown credential.Credential) ([2]string, error) {
 	host := &url.URL{Scheme: u.Scheme, Host: u.Host}
 	with := *host
-	with.User = url.UserPassword(credential.user(), credential.Password)
+	with.User = url.UserPassword(shown.User(), shown.Password)
 	if err := os.WriteFile(c.credentials(), []byte(with.String()+"\n"), 0o600); err != nil {
 		return [2]string{}, err
 	}
@@ -171,8 +172,8 @@ func (c *cage) store(u *url.URL, credential Credential) ([2]string, error) {
 }
 
 // insteadOf lets git fetch a repository by ssh whose address says https.
-func insteadOf(r repository, credential Credential) [2]string {
-	root := url.URL{Scheme: "ssh", User: url.User(credential.sshUser()), Host: r.location.Hostname(), Path: "/"}
+func insteadOf(r repository, shown credential.Credential) [2]string {
+	root := url.URL{Scheme: "ssh", User: url.User(shown.SSHUser()), Host: r.location.Hostname(), Path: "/"}
 	from := url.URL{Scheme: r.location.Scheme, Host: r.location.Host, Path: "/"}
 	return [2]string{"url." + root.String() + ".insteadOf", from.String()}
 }

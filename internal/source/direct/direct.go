@@ -54,6 +54,7 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/command"
+	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
 )
 
@@ -77,9 +78,9 @@ type Options struct {
 	MaxDisk      int64         // bytes that one fetch may add; default 2 GiB
 	Timeout      time.Duration // for one go command, and again for waiting for it; default 5 min
 
-	Guard       *egress.Guard // which addresses may be reached; nil: public ones
-	Credentials Credentials   // nil: none
-	UserAgent   string        // for requests to hosts of modules; default "weir"
+	Guard       *egress.Guard     // which addresses may be reached; nil: public ones
+	Credentials credential.Finder // nil: none
+	UserAgent   string            // for requests to hosts of modules; default "weir"
 	// CAFile has the certificates of the authorities to trust, in PEM; empty:
 	// those of the system.
 	CAFile string

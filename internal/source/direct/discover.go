@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/credential"
 )
 
 // The bounds of asking a host where a module is.
@@ -105,7 +106,7 @@ func withoutTags(ctx context.Context, root string, resp *http.Response, err erro
 		return &artifact.Error{
 			Class:  artifact.ErrBadUpstream,
 			Reason: fmt.Sprintf("%s answered %d when asked where %s is", host, resp.StatusCode, root),
-			Hint:   credentialHint(host),
+			Hint:   credential.Hint(host),
 		}
 	case resp.StatusCode != http.StatusOK:
 		return artifact.FromStatus(host, resp.StatusCode, "", 0)
@@ -115,11 +116,6 @@ func withoutTags(ctx context.Context, root string, resp *http.Response, err erro
 		return artifact.FromTransport(host, err)
 	}
 	return artifact.NotFound("the page of %s has no go-import tag", root)
-}
-
-// credentialHint says what to do when a host wants to know who asks.
-func credentialHint(host string) string {
-	return "the operator of this proxy can configure credentials for " + host + ", or they are wrong or may not read this repository"
 }
 
 // orNotFound is err, or ErrNotFound where that is nil.

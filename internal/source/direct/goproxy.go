@@ -14,6 +14,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -54,11 +55,11 @@ func (s *Source) plainText(ctx context.Context, resp *http.Response, body io.Rea
 		return ""
 	}
 	text, _ := io.ReadAll(io.LimitReader(body, 1<<10)) // as far as it comes
-	c, _, err := s.credential(ctx, resp.Request.URL)
+	c, _, err := credential.For(ctx, resp.Request.URL, s.o.Credentials)
 	if err != nil {
 		return ""
 	}
-	return redact(string(text), c.secrets())
+	return c.Redact(string(text))
 }
 
 // A proxyBody is a body that ends with an error when it is too large, or breaks

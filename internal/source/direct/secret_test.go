@@ -11,14 +11,15 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/credential"
 )
 
 const canary = "c4n4ry/s3cret +@:%"
 
 // keys are credentials by host:port.
-type keys map[string]Credential
+type keys map[string]credential.Credential
 
-func (k keys) Find(_ context.Context, u *url.URL) (Credential, bool, error) {
+func (k keys) Find(_ context.Context, u *url.URL) (credential.Credential, bool, error) {
 	c, ok := k[hostport(u)]
 	return c, ok, nil
 }
@@ -26,7 +27,7 @@ func (k keys) Find(_ context.Context, u *url.URL) (Credential, bool, error) {
 // with gives a Source credentials.
 func with(k keys) func(*Options) { return func(o *Options) { o.Credentials = k } }
 
-var robot = Credential{Name: "robot", Username: "robot", Password: canary}
+var robot = credential.Credential{Name: "robot", Username: "robot", Password: canary}
 
 func TestPrivateModulesAreFetchedWithTheirCredential(t *testing.T) {
 	f := newForge(t)

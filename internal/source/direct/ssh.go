@@ -14,15 +14,16 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/command"
+	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
 )
 
 // sshCommand returns the command that git runs in place of ssh. It knows one
 // host, whose key must be known, at one address that the Guard allows.
-func (s *Source) sshCommand(ctx context.Context, r repository, credential Credential) (string, error) {
+func (s *Source) sshCommand(ctx context.Context, r repository, key credential.Credential) (string, error) {
 	host := strings.ToLower(r.location.Hostname())
-	if !credential.SSH() || credential.KnownHostsFile == "" {
-		return "", &artifact.Error{Class: artifact.ErrBadUpstream, Reason: r.prefix + " is fetched by ssh, and there is no key for it", Hint: credentialHint(host)}
+	if !key.SSH() || key.KnownHostsFile == "" {
+		return "", &artifact.Error{Class: artifact.ErrBadUpstream, Reason: r.prefix + " is fetched by ssh, and there is no key for it", Hint: credential.Hint(host)}
 	}
 	hostport := net.JoinHostPort(host, "22")
 	if r.location.Scheme == "ssh" {
@@ -32,9 +33,9 @@ func (s *Source) sshCommand(ctx context.Context, r repository, credential Creden
 	if err != nil {
 		return "", err
 	}
-	words := append([]string{"ssh"}, sshOptions(credential, hostport, to)...)
+	words := append([]string{"ssh"}, sshOptions(key, hostport, to)...)
 	if r.location.User == nil {
-		words = append(words, "-l", credential.sshUser())
+		words = append(words, "-l", key.SSHUser())
 	}
 	for i, word := range words {
 		words[i] = shellQuote(word)
@@ -44,16 +45,16 @@ func (s *Source) sshCommand(ctx context.Context, r repository, credential Creden
 
 // sshOptions let ssh use one key and nothing else, and connect to one address, where the
 // host must show the key that is known of it.
-func sshOptions(credential Credential, hostport string, to netip.AddrPort) []string {
+func sshOptions(key credential.Credential, hostport string, to netip.AddrPort) []string {
 	host, port, _ := net.SplitHostPort(hostport)
 	alias := host
 	if port != "22" {
 		alias = "[" + host + "]:" + port // as known_hosts files name it
 	}
-	words := []string{"-F", "none", "-i", credential.SSHKeyFile}
+	words := []string{"-F", "none", "-i", key.SSHKeyFile}
 	for _, option := range []string{
 		"BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "PasswordAuthentication=no", "KbdInteractiveAuthentication=no",
-		"StrictHostKeyChecking=yes", "UserKnownHostsFile=" + sshQuote(credential.KnownHostsFile), "GlobalKnownHostsFile=" + os.DevNull, "UpdateHostKeys=no",
+		"StrictHostKeyChecking=yes", "UserKnownHostsFile=" + sshQuote(key.KnownHostsFile), "GlobalKnownHostsFile=" + os.DevNull, "UpdateHostKeys=no",
 		"HostName=" + to.Addr().String(), "HostKeyAlias=" + alias, "CheckHostIP=no", "Port=" + strconv.Itoa(int(to.Port())),
 		"ProxyCommand=none", "ProxyJump=none", "PermitLocalCommand=no", "ClearAllForwardings=yes", "ForwardAgent=no", "ControlMaster=no", "ControlPath=none",
 		"ConnectTimeout=" + strconv.Itoa(int(egress.ConnectTimeout.Seconds())), "ServerAliveInterval=15",
@@ -71,7 +72,7 @@ const sshFailed = 255
 // TrySSH logs in at the host of a URL of the scheme ssh with a key, and says why that
 // does not work; nil: it does. Hosts of repositories let nobody run a command, which is
 // fine.
-func TrySSH(ctx context.Context, d egress.Dialer, u *url.URL, credential Credential) error {
+func TrySSH(ctx context.Context, d egress.Dialer, u *url.URL, key credential.Credential) error {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	if port == "" {
 		port = "22"
@@ -83,9 +84,9 @@ func TrySSH(ctx context.Context, d egress.Dialer, u *url.URL, credential Credent
 	}
 	user := u.User.Username()
 	if user == "" {
-		user = credential.sshUser()
+		user = key.SSHUser()
 	}
-	args := append(sshOptions(credential, hostport, to), "-T", "-l", user, "--", host, "true")
+	args := append(sshOptions(key, hostport, to), "-T", "-l", user, "--", host, "true")
 	_, complaints, err := command.Run(ctx, command.Command{Path: "ssh", Args: args})
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() != sshFailed {
 		return nil

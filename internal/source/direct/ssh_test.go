@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/credential"
 )
 
 // fakeSSH makes a command in place of ssh that serves one repository, whatever
@@ -18,9 +19,9 @@ func fakeSSH(t *testing.T, w wrapping, gitDir string) {
 	w.write(t, "ssh", fmt.Sprintf("echo \"ssh $*\" >> %s\nexec git upload-pack %s\n", w.log, gitDir))
 }
 
-func sshKeys(t *testing.T, hostport string) (keys, Credential) {
+func sshKeys(t *testing.T, hostport string) (keys, credential.Credential) {
 	dir := filepath.Join(t.TempDir(), "it's a \"folder\" with 100% odd $HOME names")
-	c := Credential{Name: "deploy key", SSHKeyFile: filepath.Join(dir, "key"), KnownHostsFile: filepath.Join(dir, "known_hosts")}
+	c := credential.Credential{Name: "deploy key", SSHKeyFile: filepath.Join(dir, "key"), KnownHostsFile: filepath.Join(dir, "known_hosts")}
 	write(t, c.SSHKeyFile)
 	write(t, c.KnownHostsFile)
 	return keys{hostport: c}, c

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -35,7 +36,7 @@ func TestARepositoryIsFetchedFromARealSSHServer(t *testing.T) {
 	f := newForge(t)
 	r := repo(t, f, "git.example.com/x", simple("www.example.com/x", "v1.0.0"), modtest.Commit{Files: files{"y": "1"}})
 	server, there := newSSH(t, f)
-	c := Credential{Username: server.User, SSHKeyFile: server.KeyFile, KnownHostsFile: server.KnownHostsFile}
+	c := credential.Credential{Username: server.User, SSHKeyFile: server.KeyFile, KnownHostsFile: server.KnownHostsFile}
 	for _, address := range []string{"https://git.example.com" + r.Dir, "ssh://git.example.com" + r.Dir, "ssh://" + server.User + "@git.example.com:2222" + r.Dir} {
 		f.GoImport("www.example.com/x", "www.example.com/x git "+address)
 		s := open(t, f, there, with(keys{"git.example.com:443": c, "git.example.com:22": c, "git.example.com:2222": c}))
@@ -51,7 +52,7 @@ func TestARealSSHServerThatIsNotKnownOrDoesNotKnowUsIsTrouble(t *testing.T) {
 	server, there := newSSH(t, f)
 	other, _ := newSSH(t, f)
 	f.GoImport("www.example.com/x", "www.example.com/x git ssh://"+server.User+"@git.example.com"+r.Dir)
-	for _, c := range []Credential{{SSHKeyFile: server.KeyFile, KnownHostsFile: other.KnownHostsFile}, {SSHKeyFile: other.KeyFile, KnownHostsFile: server.KnownHostsFile}} {
+	for _, c := range []credential.Credential{{SSHKeyFile: server.KeyFile, KnownHostsFile: other.KnownHostsFile}, {SSHKeyFile: other.KeyFile, KnownHostsFile: server.KnownHostsFile}} {
 		s := open(t, f, there, with(keys{"git.example.com:22": c}))
 		err := wantClass(t, s, "www.example.com/x/@v/list", artifact.ErrBadUpstream)
 		if _, hint := artifact.Explain(err); !strings.Contains(hint, "credentials for git.example.com") {
@@ -65,17 +66,17 @@ func TestALoginByRealSSHIsTriedWithoutARepository(t *testing.T) {
 	server, _ := newSSH(t, f)
 	other, _ := newSSH(t, f)
 	d := egress.Dialer{Guard: guard(t, "127.0.0.0/8"), Resolve: func(string) string { return server.Addr }}
-	good := Credential{Username: server.User, SSHKeyFile: server.KeyFile, KnownHostsFile: server.KnownHostsFile}
+	good := credential.Credential{Username: server.User, SSHKeyFile: server.KeyFile, KnownHostsFile: server.KnownHostsFile}
 	unknownKey, unknownHost := good, good
 	unknownKey.SSHKeyFile, unknownHost.KnownHostsFile = other.KeyFile, other.KnownHostsFile
 	for what, c := range map[string]struct {
-		credential Credential
+		credential credential.Credential
 		address    string
 		want       string // of the error
 	}{
 		"that is right":           {good, "ssh://git.example.com/group", ""},
 		"at another port":         {good, "ssh://git.example.com:2222/group", ""},
-		"of the user in the URL":  {Credential{SSHKeyFile: good.SSHKeyFile, KnownHostsFile: good.KnownHostsFile}, "ssh://" + server.User + "@git.example.com", ""},
+		"of the user in the URL":  {credential.Credential{SSHKeyFile: good.SSHKeyFile, KnownHostsFile: good.KnownHostsFile}, "ssh://" + server.User + "@git.example.com", ""},
 		"with a key nobody knows": {unknownKey, "ssh://git.example.com", "Permission denied"},
 		"where another answers":   {unknownHost, "ssh://git.example.com", "verification failed"},
 	} {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/credential"
 )
 
 // maxReason bounds what is shown of the words of the go command, in bytes.
@@ -34,7 +34,7 @@ func (s *Source) explain(ctx context.Context, c *cage, r repository, text string
 	host := r.location.Hostname()
 	switch {
 	case containsAny(text, needsCredential):
-		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: reason, Hint: credentialHint(host)}
+		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: reason, Hint: credential.Hint(host)}
 	case strings.Contains(text, "no secure protocol found"):
 		return s.probeGuessed(ctx, c, r)
 	case containsAny(text, noRepository):
@@ -100,27 +100,10 @@ func containsAny(text string, parts []string) bool {
 // clean makes a text of the go command fit to be shown: without secrets, paths
 // of this machine, and the command line of what failed.
 func (s *Source) clean(c *cage, text string) string {
-	text = redact(failedCommand.ReplaceAllString(text, " "), c.secrets)
+	text = c.shown.Redact(failedCommand.ReplaceAllString(text, " "))
 	text = strings.ReplaceAll(text, c.dir, "")
 	text = strings.ReplaceAll(text, s.o.Dir, "")
 	return artifact.Clean(strings.TrimPrefix(text, "go: "), maxReason)
-}
-
-// userInfo matches the user and password in a URL.
-var userInfo = regexp.MustCompile(`//[^/\s@]+@`)
-
-// redact takes what must not be shown out of a text, in every form it may have
-// there.
-func redact(text string, secrets []string) string {
-	text = userInfo.ReplaceAllString(text, "//")
-	for _, secret := range secrets {
-		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:]} {
-			if form != "" {
-				text = strings.ReplaceAll(text, form, "xxxxx")
-			}
-		}
-	}
-	return text
 }
 
 // probe asks the host of a repository for one of its files by ourselves, since
@@ -142,7 +125,7 @@ func (s *Source) probe(ctx context.Context, r repository, path, query string) er
 	case http.StatusNotFound, http.StatusGone:
 		return artifact.NotFound("%s has no repository for %s", u.Hostname(), r.prefix)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " is not for everybody", Hint: credentialHint(u.Hostname())}
+		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " is not for everybody", Hint: credential.Hint(u.Hostname())}
 	}
 	return artifact.FromStatus(u.Hostname(), resp.StatusCode, "", 0)
 }
@@ -151,7 +134,7 @@ func (s *Source) probe(ctx context.Context, r repository, path, query string) er
 // scheme.
 func (s *Source) probeGuessed(ctx context.Context, c *cage, r repository) error {
 	if c.toVCS.tunnel == "" {
-		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " cannot be read by ssh", Hint: credentialHint(r.location.Hostname())}
+		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " cannot be read by ssh", Hint: credential.Hint(r.location.Hostname())}
 	}
 	if err := s.probe(ctx, r, "info/refs", "service=git-upload-pack"); err != nil {
 		return err

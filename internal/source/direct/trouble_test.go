@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/credential"
 )
 
 func TestTextsOfTheGoCommandAreJudged(t *testing.T) {
 	s := &Source{o: Options{Dir: "/data/direct"}}
-	c := &cage{workspace: workspace{dir: "/data/direct/run/run-1"}, toVCS: &pass{}, secrets: []string{"s3cret"}}
+	c := &cage{workspace: workspace{dir: "/data/direct/run/run-1"}, toVCS: &pass{}, shown: credential.Credential{Password: "s3cret"}}
 	r := repository{goImport: goImport{prefix: "github.com/a/b", vcs: "git"}, location: &url.URL{Scheme: "https", Host: "github.com", Path: "/a/b"}}
 	const failed = "github.com/a/b@v1.0.0: invalid version: git ls-remote -q --end-of-options https://github.com/a/b in /data/direct/run/run-1/mod/cache/vcs/0123: exit status 128:\n\t"
 	for text, class := range map[string]error{
@@ -49,28 +50,4 @@ func TestTextsOfTheGoCommandAreJudged(t *testing.T) {
 			t.Errorf("%q: hint %q", text, hint)
 		}
 	}
-}
-
-func TestA17TextsAreRedacted(t *testing.T) {
-	for _, text := range []string{
-		"https://user:p%20w%2F@host/x", "https://p w/@host/x", "password p w/ is wrong", "token=p+w%2F", "p%20w%2F",
-	} {
-		got := redact(text, []string{"p w/"})
-		if strings.Contains(got, "w/ ") || strings.Contains(got, "w%2F") || strings.Contains(got, "p w") || strings.Contains(got, "user") {
-			t.Errorf("%q becomes %q", text, got)
-		}
-	}
-}
-
-// FuzzRedact looks for texts that keep a secret.
-func FuzzRedact(f *testing.F) {
-	f.Add("https://u:s3cret@h/x", "s3cret")
-	f.Fuzz(func(t *testing.T, text, secret string) {
-		if len(secret) < 6 || strings.Contains("xxxxx//", secret) {
-			return
-		}
-		if got := redact(text, []string{secret}); strings.Contains(got, secret) && !strings.Contains(secret, "x") {
-			t.Fatalf("%q keeps %q: %q", text, secret, got)
-		}
-	})
 }

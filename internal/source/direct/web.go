@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
 )
 
@@ -67,12 +68,12 @@ func (t signer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Del("Referer")
 	r.Header.Set("User-Agent", t.s.o.UserAgent)
-	c, ok, err := t.s.credential(r.Context(), r.URL)
+	c, ok, err := credential.For(r.Context(), r.URL, t.s.o.Credentials)
 	if err != nil {
 		return nil, err
 	}
 	if ok && !c.SSH() && r.URL.Scheme == "https" {
-		r.SetBasicAuth(c.user(), c.Password)
+		r.SetBasicAuth(c.User(), c.Password)
 	}
 	return t.inner.RoundTrip(r)
 }
