@@ -51,11 +51,16 @@ var house = map[string]room{
 	"internal/egress":          {imports: []string{"internal/artifact"}},
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/netrc", "internal/source", xmod}},
 	"internal/credential":      {imports: []string{"internal/artifact", "internal/netrc"}},
-	"internal/source/direct":   {imports: []string{"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/source", xmod}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
 	"internal/prefetch":        {imports: []string{"internal/artifact", "internal/cache", xmod}, tests: []string{"internal/blob"}},
+
+	// Version control.
+	"internal/source/direct/share": {},
+	"internal/source/direct": {imports: []string{
+		"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/source", "internal/source/direct/share", xmod,
+	}},
 
 	// Who is at the door, and who watches.
 	"internal/policy":      {imports: []string{"internal/artifact", xmod}},

@@ -56,6 +56,7 @@ import (
 	"github.com/goweir/weir/internal/command"
 	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
+	"github.com/goweir/weir/internal/source/direct/share"
 )
 
 // Options are the settings of a Source. For numbers that are zero there are
@@ -120,12 +121,12 @@ type Source struct {
 	client *http.Client
 	proxy  *proxy
 	clones *clones
-	slots  *slots
+	slots  *share.Slots
 
-	repositories *recent[string, repository]
-	versions     *recent[module.Version, small]
-	locating     *flights[repository]
-	hauling      *flights[*haul]
+	repositories *share.Recent[string, repository]
+	versions     *share.Recent[module.Version, small]
+	locating     *share.Flights[repository]
+	hauling      *share.Flights[*haul]
 
 	ctx    context.Context // of all work
 	cancel context.CancelCauseFunc
@@ -165,12 +166,12 @@ func New(o Options) (*Source, error) {
 	if s.proxy, err = startProxy(s.dialer, transport); err != nil {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
-	s.slots = newSlots(s.o.MaxProcesses)
-	s.repositories = newRecent[string, repository](repositoryAge, rememberedRepositories)
-	s.versions = newRecent[module.Version, small](versionAge, rememberedVersions)
+	s.slots = share.NewSlots(s.o.MaxProcesses)
+	s.repositories = share.NewRecent[string, repository](repositoryAge, rememberedRepositories)
+	s.versions = share.NewRecent[module.Version, small](versionAge, rememberedVersions)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.locating = newFlights[repository](s.ctx, &s.going)
-	s.hauling = newFlights[*haul](s.ctx, &s.going)
+	s.locating = share.NewFlights[repository](s.ctx, &s.going, nil)
+	s.hauling = share.NewFlights(s.ctx, &s.going, (*haul).share)
 	return s, nil
 }
 
@@ -327,7 +328,7 @@ func (s *Source) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error)
 	if r.vcs == "mod" {
 		return s.fromProxy(ctx, r, n)
 	}
-	h, err := s.hauling.join(ctx, workOf(n), func(ctx context.Context) (*haul, error) { return s.bring(ctx, r, n) })
+	h, err := s.hauling.Join(ctx, workOf(n), func(ctx context.Context) (*haul, error) { return s.bring(ctx, r, n) })
 	if err != nil {
 		return nil, ours(err)
 	}

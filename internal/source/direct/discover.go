@@ -24,10 +24,10 @@ const (
 
 // locate finds out where the code of a module is, and whether it may be fetched.
 func (s *Source) locate(ctx context.Context, mod string) (repository, error) {
-	if r, ok := s.repositories.get(mod); ok {
+	if r, ok := s.repositories.Get(mod); ok {
 		return r, nil
 	}
-	return s.locating.join(ctx, mod, func(ctx context.Context) (repository, error) {
+	return s.locating.Join(ctx, mod, func(ctx context.Context) (repository, error) {
 		r, err := s.discover(ctx, mod)
 		if err != nil {
 			return repository{}, err
@@ -35,7 +35,7 @@ func (s *Source) locate(ctx context.Context, mod string) (repository, error) {
 		if err := s.checkRepository(r); err != nil {
 			return repository{}, err
 		}
-		s.repositories.put(mod, r)
+		s.repositories.Put(mod, r)
 		return r, nil
 	})
 }

@@ -135,7 +135,7 @@ func (s *Source) turn(ctx context.Context, k *clone, r repository, n artifact.Na
 			return nil, err
 		}
 	}
-	release, err := s.slots.acquire(ctx, r.location.Hostname())
+	release, err := s.slots.Acquire(ctx, r.location.Hostname())
 	if err != nil {
 		asked()
 		return nil, err
@@ -186,14 +186,14 @@ func readSmall(c *cage, mod, version string) (files small, err error) {
 // remember keeps small files of a version for those who ask for them next.
 func (s *Source) remember(mod, version string, files small) {
 	if len(files.info)+len(files.mod) <= maxRemembered {
-		s.versions.put(module.Version{Path: mod, Version: version}, files)
+		s.versions.Put(module.Version{Path: mod, Version: version}, files)
 	}
 }
 
 // remembered returns the small files of a version, if the one that is asked for
 // has just been brought.
 func (s *Source) remembered(n artifact.Name) (small, bool) {
-	files, ok := s.versions.get(module.Version{Path: n.Module, Version: n.Version})
+	files, ok := s.versions.Get(module.Version{Path: n.Module, Version: n.Version})
 	return files, ok && (n.Kind == artifact.Info && files.info != nil || n.Kind == artifact.Mod && files.mod != nil)
 }
 

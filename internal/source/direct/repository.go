@@ -21,9 +21,6 @@ type repository struct {
 	known    bool     // the go command finds it without a go-import tag
 }
 
-// share makes repositories results of flights.
-func (repository) share(int) {}
-
 // hostport returns where the repository is served.
 func (r repository) hostport() string { return hostport(r.location) }
 

@@ -1,4 +1,4 @@
-package direct
+package share
 
 import (
 	"context"
@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// slots bounds how many commands run at one time, and shares them out among
-// hosts: the one that has the fewest comes next, and none ever gets the last
-// slot of several, so that a host that hangs holds up nobody else.
-type slots struct {
+// Slots bound how much is under way at one time, and share it out among hosts:
+// the one that has the fewest comes next, and none ever gets the last slot of
+// several, so that a host that hangs holds up nobody else.
+type Slots struct {
 	max int
 
 	mu      sync.Mutex
@@ -19,12 +19,14 @@ type slots struct {
 	turns   []string                   // the hosts of waiting, the next one first
 }
 
-func newSlots(max int) *slots {
-	return &slots{max: max, running: map[string]int{}, waiting: map[string][]chan struct{}{}}
+// NewSlots returns so many slots.
+func NewSlots(max int) *Slots {
+	return &Slots{max: max, running: map[string]int{}, waiting: map[string][]chan struct{}{}}
 }
 
-// acquire waits for a slot for a host.
-func (s *slots) acquire(ctx context.Context, host string) (release func(), err error) {
+// Acquire waits for a slot for a host, which has it until release is called. When ctx
+// ends before, the error is its cause.
+func (s *Slots) Acquire(ctx context.Context, host string) (release func(), err error) {
 	turn := s.queue(host)
 	select {
 	case <-turn:
@@ -36,7 +38,7 @@ func (s *slots) acquire(ctx context.Context, host string) (release func(), err e
 	return sync.OnceFunc(func() { s.release(host) }), nil
 }
 
-func (s *slots) queue(host string) chan struct{} {
+func (s *Slots) queue(host string) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiting[host]) == 0 {
@@ -49,7 +51,7 @@ func (s *slots) queue(host string) chan struct{} {
 }
 
 // leave reports whether one who waits could leave before it was its turn.
-func (s *slots) leave(host string, turn chan struct{}) bool {
+func (s *Slots) leave(host string, turn chan struct{}) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	queue := s.waiting[host]
@@ -61,7 +63,7 @@ func (s *slots) leave(host string, turn chan struct{}) bool {
 	return true
 }
 
-func (s *slots) release(host string) {
+func (s *Slots) release(host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.total--
@@ -72,7 +74,7 @@ func (s *slots) release(host string) {
 }
 
 // dispatch gives out what is free; s.mu is held.
-func (s *slots) dispatch() {
+func (s *Slots) dispatch() {
 	for s.total < s.max {
 		at := s.next()
 		if at < 0 {
@@ -91,7 +93,7 @@ func (s *slots) dispatch() {
 // next returns the place in turns of the host that gets the next slot: the one
 // that has the fewest, and the first of those. One that has all but the last
 // gets none.
-func (s *slots) next() int {
+func (s *Slots) next() int {
 	best := -1
 	for at, host := range s.turns {
 		if s.running[host] < max(1, s.max-1) && (best < 0 || s.running[host] < s.running[s.turns[best]]) {
@@ -101,7 +103,7 @@ func (s *slots) next() int {
 	return best
 }
 
-func (s *slots) setQueue(host string, queue []chan struct{}) {
+func (s *Slots) setQueue(host string, queue []chan struct{}) {
 	if len(queue) > 0 {
 		s.waiting[host] = queue
 		return

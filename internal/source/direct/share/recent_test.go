@@ -1,4 +1,4 @@
-package direct
+package share
 
 import (
 	"testing"
@@ -8,24 +8,24 @@ import (
 
 func TestWhatIsRememberedIsForgottenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRecent[int, string](time.Minute, 10)
-		r.put(1, "one")
+		r := NewRecent[int, string](time.Minute, 10)
+		r.Put(1, "one")
 		time.Sleep(30 * time.Second)
-		if v, ok := r.get(1); !ok || v != "one" {
+		if v, ok := r.Get(1); !ok || v != "one" {
 			t.Errorf("got %q, %v", v, ok)
 		}
 		time.Sleep(31 * time.Second)
-		if _, ok := r.get(1); ok {
+		if _, ok := r.Get(1); ok {
 			t.Error("it is remembered for ever")
 		}
 	})
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	r := newRecent[int, int](time.Minute, 10)
+	r := NewRecent[int, int](time.Minute, 10)
 	for i := range 1000 {
-		r.put(i, i)
-		if v, ok := r.get(i); !ok || v != i {
+		r.Put(i, i)
+		if v, ok := r.Get(i); !ok || v != i {
 			t.Fatalf("%d is not remembered", i)
 		}
 	}

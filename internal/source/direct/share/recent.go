@@ -1,13 +1,12 @@
-package direct
+package share
 
 import (
 	"sync"
 	"time"
 )
 
-// recent remembers a bounded number of values for a while. It is safe for
-// concurrent use.
-type recent[K comparable, V any] struct {
+// Recent remembers a bounded number of values for a while.
+type Recent[K comparable, V any] struct {
 	age time.Duration
 	max int
 
@@ -20,11 +19,13 @@ type dated[V any] struct {
 	until time.Time
 }
 
-func newRecent[K comparable, V any](age time.Duration, max int) *recent[K, V] {
-	return &recent[K, V]{age: age, max: max, values: map[K]dated[V]{}}
+// NewRecent returns a Recent that remembers so many values, each for so long.
+func NewRecent[K comparable, V any](age time.Duration, max int) *Recent[K, V] {
+	return &Recent[K, V]{age: age, max: max, values: map[K]dated[V]{}}
 }
 
-func (r *recent[K, V]) get(key K) (V, bool) {
+// Get returns the value of a key, if it is remembered.
+func (r *Recent[K, V]) Get(key K) (V, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d, ok := r.values[key]
@@ -35,7 +36,8 @@ func (r *recent[K, V]) get(key K) (V, bool) {
 	return d.value, true
 }
 
-func (r *recent[K, V]) put(key K, value V) {
+// Put remembers a value instead of the one before.
+func (r *Recent[K, V]) Put(key K, value V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, ok := r.values[key]; !ok && len(r.values) >= r.max {
@@ -45,7 +47,7 @@ func (r *recent[K, V]) put(key K, value V) {
 }
 
 // makeRoom forgets all that is too old, or else anything.
-func (r *recent[K, V]) makeRoom() {
+func (r *Recent[K, V]) makeRoom() {
 	now := time.Now()
 	for key, d := range r.values {
 		if now.After(d.until) {

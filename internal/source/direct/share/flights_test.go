@@ -1,4 +1,4 @@
-package direct
+package share
 
 import (
 	"context"
@@ -17,12 +17,12 @@ func (p parcel) share(takers int) { p.takers <- takers }
 func TestEqualWorkIsDoneOnceForAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var going sync.WaitGroup
-		s := newFlights[parcel](t.Context(), &going)
+		s := NewFlights(t.Context(), &going, parcel.share)
 		p := parcel{make(chan int, 1)}
 		works := 0
 		for range 5 {
 			go func() {
-				if _, err := s.join(t.Context(), "k", func(context.Context) (parcel, error) {
+				if _, err := s.Join(t.Context(), "k", func(context.Context) (parcel, error) {
 					works++
 					time.Sleep(time.Second)
 					return p, nil
@@ -45,7 +45,7 @@ func TestEqualWorkIsDoneOnceForAllWhoWait(t *testing.T) {
 func TestWorkEndsWhenAllHaveLeftAndNotBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var going sync.WaitGroup
-		s := newFlights[parcel](t.Context(), &going)
+		s := NewFlights(t.Context(), &going, parcel.share)
 		ended := make(chan time.Duration, 1)
 		begin := time.Now()
 		work := func(ctx context.Context) (parcel, error) {
@@ -57,7 +57,7 @@ func TestWorkEndsWhenAllHaveLeftAndNotBefore(t *testing.T) {
 			go func() {
 				ctx, cancel := context.WithTimeout(t.Context(), d)
 				defer cancel()
-				if _, err := s.join(ctx, "k", work); !errors.Is(err, context.DeadlineExceeded) {
+				if _, err := s.Join(ctx, "k", work); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %v", err)
 				}
 			}()
@@ -72,19 +72,19 @@ func TestWorkEndsWhenAllHaveLeftAndNotBefore(t *testing.T) {
 func TestWhoComesAfterAllHaveLeftBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var going sync.WaitGroup
-		s := newFlights[parcel](t.Context(), &going)
+		s := NewFlights(t.Context(), &going, parcel.share)
 		stubborn := make(chan bool)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancelled := make(chan bool)
 		go func() {
 			defer close(cancelled)
-			s.join(ctx, "k", func(context.Context) (parcel, error) { <-stubborn; return parcel{make(chan int, 1)}, nil })
+			s.Join(ctx, "k", func(context.Context) (parcel, error) { <-stubborn; return parcel{make(chan int, 1)}, nil })
 		}()
 		synctest.Wait()
 		cancel()
 		<-cancelled
 		p := parcel{make(chan int, 1)}
-		if got, err := s.join(t.Context(), "k", func(context.Context) (parcel, error) { return p, nil }); err != nil || got != p {
+		if got, err := s.Join(t.Context(), "k", func(context.Context) (parcel, error) { return p, nil }); err != nil || got != p {
 			t.Errorf("got %v, %v", got, err)
 		}
 		close(stubborn)

@@ -1,4 +1,4 @@
-package direct
+package share
 
 import (
 	"context"
@@ -11,13 +11,13 @@ import (
 
 func TestAHostThatHangsLeavesASlotToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(4)
+		s := NewSlots(4)
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 20 {
-			go s.acquire(ctx, "slow")
+			go s.Acquire(ctx, "slow")
 		}
 		synctest.Wait()
-		release, err := s.acquire(t.Context(), "quick")
+		release, err := s.Acquire(t.Context(), "quick")
 		if err != nil || s.running["slow"] != 3 {
 			t.Errorf("slow has %d, %v", s.running["slow"], err)
 		}
@@ -32,13 +32,13 @@ func TestAHostThatHangsLeavesASlotToOthers(t *testing.T) {
 
 func TestSlotsAreSharedOutEvenly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(4)
+		s := NewSlots(4)
 		var mu sync.Mutex
 		served := map[string]int{}
 		begin := time.Now()
 		for _, host := range []string{"a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "b", "c"} {
 			go func() {
-				release, err := s.acquire(t.Context(), host)
+				release, err := s.Acquire(t.Context(), host)
 				if err != nil {
 					return // the test is over
 				}
@@ -67,9 +67,9 @@ func TestSlotsAreSharedOutEvenly(t *testing.T) {
 }
 
 func TestOneSlotIsForEverybody(t *testing.T) {
-	s := newSlots(1)
+	s := NewSlots(1)
 	for _, host := range []string{"a", "b", "a"} {
-		release, err := s.acquire(t.Context(), host)
+		release, err := s.Acquire(t.Context(), host)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,15 +81,17 @@ func TestOneSlotIsForEverybody(t *testing.T) {
 	}
 }
 
+var errLate = errors.New("too late")
+
 func TestWaitingForASlotEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(1)
-		if _, err := s.acquire(t.Context(), "a"); err != nil {
+		s := NewSlots(1)
+		if _, err := s.Acquire(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errBusy)
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errLate)
 		defer cancel()
-		if _, err := s.acquire(ctx, "b"); !errors.Is(err, errBusy) {
+		if _, err := s.Acquire(ctx, "b"); !errors.Is(err, errLate) {
 			t.Errorf("got %v", err)
 		}
 	})
