@@ -59,7 +59,7 @@ var house = map[string]room{
 	// Version control.
 	"internal/source/direct/share": {},
 	"internal/source/direct": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/source", "internal/source/direct/share", xmod,
+		"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/limit", "internal/source", "internal/source/direct/share", xmod,
 	}},
 
 	// Who is at the door, and who watches.

@@ -116,9 +116,9 @@ func TestMoreThanMayWaitAreTurnedAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(patient(t))
 	defer cancel()
 	wait := func(mod string) {
-		before := fetches(s)
+		before := s.fetches.Open()
 		go s.Fetch(ctx, name(t, mod+"/@v/list"))
-		for fetches(s) == before { // whoever comes too early takes its place
+		for s.fetches.Open() == before { // whoever comes too early takes its place
 			runtime.Gosched()
 		}
 	}
@@ -139,13 +139,6 @@ func TestMoreThanMayWaitAreTurnedAway(t *testing.T) {
 	wait("bitbucket.org/weir/a")
 	wait("git.apache.org/a.git")
 	refused("git.example.com/a.git")
-}
-
-// fetches returns how many fetches run or wait.
-func fetches(s *Source) int {
-	s.gate.Lock()
-	defer s.gate.Unlock()
-	return s.total
 }
 
 // expired returns a context that ends soon, so that whoever may wait does not

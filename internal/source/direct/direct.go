@@ -56,6 +56,7 @@ import (
 	"github.com/goweir/weir/internal/command"
 	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
+	"github.com/goweir/weir/internal/limit"
 	"github.com/goweir/weir/internal/source/direct/share"
 )
 
@@ -132,9 +133,8 @@ type Source struct {
 	cancel context.CancelCauseFunc
 	going  sync.WaitGroup // of all work, and of those who wait for it
 
-	gate   sync.Mutex     // held to add to going, while ctx lives
-	queued map[string]int // fetches under way, by host of the module
-	total  int            // of queued
+	gate    sync.Mutex      // held to add to going, while ctx lives
+	fetches *limit.InFlight // by host of the module
 }
 
 // How many answers are remembered, and versions for how long: a build asks for
@@ -149,7 +149,7 @@ const (
 // left unfinished. Nothing is fetched yet. Errors name what is missing on this
 // machine, or which setting is wrong.
 func New(o Options) (*Source, error) {
-	s := &Source{o: o.withDefaults(), queued: map[string]int{}}
+	s := &Source{o: o.withDefaults()}
 	if err := s.findCommands(); err != nil {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
@@ -167,6 +167,8 @@ func New(o Options) (*Source, error) {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
 	s.slots = share.NewSlots(s.o.MaxProcesses)
+	room := s.o.MaxProcesses + s.o.MaxWaiting
+	s.fetches = limit.NewInFlight(room, max(1, room*3/4)) // one host gets three quarters at most
 	s.repositories = share.NewRecent[string, repository](repositoryAge, rememberedRepositories)
 	s.versions = share.NewRecent[module.Version, small](versionAge, rememberedVersions)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -368,33 +370,20 @@ func workOf(n artifact.Name) string {
 // busyRetry is when those may come again for whom there is no room.
 const busyRetry = 10 * time.Second
 
-// enter counts a fetch in, while there is room for it. The modules of one host
-// get three quarters of it at most.
+// enter counts a fetch in, while there is room for it.
 func (s *Source) enter(mod string) (leave func(), err error) {
 	host, _, _ := strings.Cut(mod, "/")
-	room := s.o.MaxProcesses + s.o.MaxWaiting
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	if s.ctx.Err() != nil {
 		return nil, errClosed
 	}
-	if s.total >= room || s.queued[host] >= max(1, room*3/4) {
+	release, ok := s.fetches.Acquire(host)
+	if !ok {
 		return nil, errBusy
 	}
-	s.total++
-	s.queued[host]++
 	s.going.Add(1)
-	return func() { s.leave(host) }, nil
-}
-
-func (s *Source) leave(host string) {
-	s.gate.Lock()
-	s.total--
-	if s.queued[host]--; s.queued[host] == 0 {
-		delete(s.queued, host)
-	}
-	s.gate.Unlock()
-	s.going.Done()
+	return func() { release(); s.going.Done() }, nil
 }
 
 var errClosed = &artifact.Error{Class: artifact.ErrUnavailable, Reason: "this proxy is shutting down", RetryAfter: busyRetry}
