@@ -57,9 +57,10 @@ var house = map[string]room{
 	"internal/prefetch":        {imports: []string{"internal/artifact", "internal/cache", xmod}, tests: []string{"internal/blob"}},
 
 	// Version control.
-	"internal/source/direct/share": {},
+	"internal/source/direct/clones": {},
+	"internal/source/direct/share":  {},
 	"internal/source/direct": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/limit", "internal/source", "internal/source/direct/share", xmod,
+		"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/limit", "internal/source", "internal/source/direct/clones", "internal/source/direct/share", xmod,
 	}},
 
 	// Who is at the door, and who watches.

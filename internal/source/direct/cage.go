@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/credential"
+	"github.com/goweir/weir/internal/source/direct/clones"
 )
 
 // A cage is what one command gets to see of the world: an environment made
@@ -26,7 +27,7 @@ type cage struct {
 }
 
 // newCage builds the cage for work on a repository. The caller ends it.
-func (s *Source) newCage(ctx context.Context, k *clone, mod string, r repository) (*cage, error) {
+func (s *Source) newCage(ctx context.Context, k *clones.Clone, mod string, r repository) (*cage, error) {
 	w, err := newWorkspace(s.runs, k)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,7 @@ import (
 	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/limit"
+	"github.com/goweir/weir/internal/source/direct/clones"
 	"github.com/goweir/weir/internal/source/direct/share"
 )
 
@@ -121,7 +122,7 @@ type Source struct {
 	dialer egress.Dialer
 	client *http.Client
 	proxy  *proxy
-	clones *clones
+	clones *clones.Cache
 	slots  *share.Slots
 
 	repositories *share.Recent[string, repository]
@@ -184,17 +185,16 @@ func (s *Source) openFolders() error {
 		return err
 	}
 	s.o.Dir, s.runs = dir, filepath.Join(dir, "run")
-	kept := filepath.Join(dir, "clones")
 	if err := os.RemoveAll(s.runs); err != nil {
 		return err
 	}
-	if err := errors.Join(os.MkdirAll(s.runs, 0o700), os.MkdirAll(kept, 0o700)); err != nil {
+	if err := os.MkdirAll(s.runs, 0o700); err != nil {
 		return err
 	}
 	if s.cwd, err = outsideModules(s.runs); err != nil {
 		return err
 	}
-	s.clones, err = openClones(kept, s.runs, s.o.CacheSize)
+	s.clones, err = clones.Open(filepath.Join(dir, "clones"), s.runs, s.o.CacheSize)
 	return err
 }
 

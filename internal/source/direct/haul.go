@@ -16,6 +16,7 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/command"
+	"github.com/goweir/weir/internal/source/direct/clones"
 )
 
 // A haul is what one go command has brought.
@@ -91,11 +92,11 @@ func (s *Source) bring(ctx context.Context, r repository, n artifact.Name) (*hau
 var errBrokenClone = errors.New("the clone of the repository is broken")
 
 func (s *Source) bringOnce(ctx context.Context, r repository, n artifact.Name) (*haul, error) {
-	k, err := s.clones.use(r)
+	k, err := s.clones.Use(r.vcs + " " + r.url)
 	if err != nil {
 		return nil, err
 	}
-	defer s.clones.giveBack(k) // what cannot be removed now is swept at the next start
+	defer k.GiveBack()
 	done, err := s.turn(ctx, k, r, n)
 	if err != nil {
 		return nil, err
@@ -126,12 +127,12 @@ func (s *Source) bringOnce(ctx context.Context, r repository, n artifact.Name) (
 // unless it is for a zip, nobody else may be asking the same repository. So a
 // .mod never waits for a zip, and what one question has fetched the next one
 // finds.
-func (s *Source) turn(ctx context.Context, k *clone, r repository, n artifact.Name) (done func(), err error) {
+func (s *Source) turn(ctx context.Context, k *clones.Clone, r repository, n artifact.Name) (done func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, errBusy)
 	defer cancel()
 	asked := func() {}
 	if n.Kind != artifact.Zip {
-		if asked, err = k.ask(ctx); err != nil {
+		if asked, err = k.Ask(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +145,7 @@ func (s *Source) turn(ctx context.Context, k *clone, r repository, n artifact.Na
 }
 
 // work runs the go command for an artifact and takes in what it brings.
-func (s *Source) work(ctx context.Context, k *clone, c *cage, r repository, n artifact.Name) (*haul, error) {
+func (s *Source) work(ctx context.Context, k *clones.Clone, c *cage, r repository, n artifact.Name) (*haul, error) {
 	if n.Kind == artifact.Zip {
 		if err := c.keepPacked(n); err != nil {
 			return nil, err
@@ -216,7 +217,7 @@ func arguments(n artifact.Name) []string {
 }
 
 // runGo runs the go command within bounds of time and disk.
-func (s *Source) runGo(ctx context.Context, k *clone, c *cage, r repository, args []string) (answer, error) {
+func (s *Source) runGo(ctx context.Context, k *clones.Clone, c *cage, r repository, args []string) (answer, error) {
 	late := &artifact.Error{Class: artifact.ErrTimeout, Reason: fmt.Sprintf("fetch timed out: the repository of %s took longer than %s", r.prefix, s.o.Timeout)}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, late)
 	defer cancel()
@@ -228,7 +229,7 @@ func (s *Source) runGo(ctx context.Context, k *clone, c *cage, r repository, arg
 	stdout, stderr, err := command.Run(watched, command.Command{Path: s.goTool, Args: args, Dir: dir, Env: c.env})
 	stop()
 	if watched.Err() != nil {
-		s.clones.killed(k)
+		k.Killed()
 		return answer{}, context.Cause(watched)
 	}
 	if errors.Is(err, command.ErrTooLong) {
@@ -244,7 +245,7 @@ func (s *Source) runGo(ctx context.Context, k *clone, c *cage, r repository, arg
 	case problem == "":
 		return a, nil
 	case containsAny(problem, brokenClone):
-		s.clones.giveUp(k)
+		k.GiveUp()
 		return answer{}, fmt.Errorf("%w: %w", errBrokenClone, s.explain(ctx, c, r, problem))
 	}
 	return answer{}, s.explain(ctx, c, r, problem)
@@ -255,8 +256,8 @@ const diskInterval = 500 * time.Millisecond
 
 // watchDisk returns a context that ends when a command takes more disk space
 // than it may. stop ends the watch and waits for it.
-func (s *Source) watchDisk(ctx context.Context, k *clone, c *cage, r repository) (watched context.Context, stop func()) {
-	before := sizeOf(k.dir)
+func (s *Source) watchDisk(ctx context.Context, k *clones.Clone, c *cage, r repository) (watched context.Context, stop func()) {
+	before := clones.Size(k.Dir())
 	watched, cancel := context.WithCancelCause(ctx)
 	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -269,7 +270,7 @@ func (s *Source) watchDisk(ctx context.Context, k *clone, c *cage, r repository)
 			case <-stopped:
 				return
 			}
-			if sizeOf(k.dir)+sizeOf(c.dir)-before > s.o.MaxDisk {
+			if clones.Size(k.Dir())+clones.Size(c.dir)-before > s.o.MaxDisk {
 				cancel(&artifact.Error{Class: artifact.ErrForbidden, Reason: fmt.Sprintf("the repository of %s takes more disk space than the %d bytes it may", r.prefix, s.o.MaxDisk)})
 			}
 		}

@@ -2,7 +2,6 @@ package direct
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/source/direct/clones"
 )
 
 // A workspace is the folder of one command: its home, its temporary files, and
@@ -17,7 +17,7 @@ import (
 type workspace struct{ dir string }
 
 // newWorkspace makes a workspace within a folder, around a clone.
-func newWorkspace(within string, k *clone) (w workspace, err error) {
+func newWorkspace(within string, k *clones.Clone) (w workspace, err error) {
 	w.dir, err = os.MkdirTemp(within, "run-")
 	if err != nil {
 		return w, err
@@ -25,7 +25,7 @@ func newWorkspace(within string, k *clone) (w workspace, err error) {
 	for _, dir := range []string{w.tmp(), w.work(), w.telemetry(), filepath.Dir(w.vcs())} {
 		err = errors.Join(err, os.MkdirAll(dir, 0o700))
 	}
-	err = errors.Join(err, os.Symlink(k.dir, w.vcs()))
+	err = errors.Join(err, os.Symlink(k.Dir(), w.vcs()))
 	// The go command would start a process of its own to look after statistics.
 	err = errors.Join(err, os.WriteFile(filepath.Join(w.telemetry(), "mode"), []byte("off"), 0o600))
 	if err != nil {
@@ -74,17 +74,3 @@ func (w workspace) keepPacked(n artifact.Name) error {
 // remove removes the workspace. Files that are open stay readable, where the
 // system allows that; elsewhere they go when the next process starts.
 func (w workspace) remove() error { return os.RemoveAll(w.dir) }
-
-func ignoreAbsent(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-func removeAll(dirs []string) (err error) {
-	for _, dir := range dirs {
-		err = errors.Join(err, os.RemoveAll(dir))
-	}
-	return err
-}

@@ -1,8 +1,20 @@
-package direct
+// Package clones keeps what version control has fetched, a folder for each repository.
+//
+//   - A clone lives longer than the process, and goes when all together have more than
+//     their limit and no other has been out of use for as long. One in use never goes.
+//   - What a command that was killed has left in it, such as locks, is gone before the
+//     next one uses it.
+//   - A clone that is of no use goes as soon as nobody uses it.
+//   - One command at a time asks a repository what it has.
+//
+// What is in a clone, this package does not know, and it runs nothing. One Cache has its
+// folders for itself. It is safe for concurrent use.
+package clones
 
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,27 +24,27 @@ import (
 	"time"
 )
 
-// clones are the caches of version control: a folder for each repository, which
-// the go command has as its GOMODCACHE/cache/vcs, bounded in size by giving up
-// the one that has not been used for the longest time.
-type clones struct {
+// A Cache has all clones, bounded in size.
+type Cache struct {
 	dir   string // of all of them
 	trash string // where those that are given up go before they are removed
 	limit int64  // bytes
 
 	mu  sync.Mutex
-	all map[string]*clone // by name
+	all map[string]*Clone // by name
 }
 
-// A clone is what is kept of one repository.
-type clone struct {
-	name string
-	dir  string
+// A Clone is what is kept of one repository: the folder that the go command has as
+// its GOMODCACHE/cache/vcs.
+type Clone struct {
+	cache *Cache
+	name  string
+	dir   string
 	// talk is held by the one command that may ask the repository what it
 	// has: the next one finds what this one fetched.
 	talk chan struct{}
 
-	// The rest belongs to clones.mu.
+	// The rest belongs to Cache.mu.
 	users int
 	size  int64
 	used  time.Time
@@ -40,9 +52,14 @@ type clone struct {
 	bad   bool // it is of no use, and goes when nobody uses it
 }
 
-// openClones takes over what an earlier process has left.
-func openClones(dir, trash string, limit int64) (*clones, error) {
-	c := &clones{dir: dir, trash: trash, limit: limit, all: map[string]*clone{}}
+// Open returns the Cache in a folder, which is made if need be, for its owner only, with
+// what an earlier process has left there. The folder trash must be there, in the same
+// file system; what is in it may be removed at any time.
+func Open(dir, trash string, limit int64) (*Cache, error) {
+	c := &Cache{dir: dir, trash: trash, limit: limit, all: map[string]*Clone{}}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -57,7 +74,7 @@ func openClones(dir, trash string, limit int64) (*clones, error) {
 		if err := tidy(k.dir); err != nil {
 			return nil, err
 		}
-		k.size = sizeOf(k.dir)
+		k.size = Size(k.dir)
 	}
 	c.mu.Lock()
 	gone := c.evict()
@@ -65,15 +82,16 @@ func openClones(dir, trash string, limit int64) (*clones, error) {
 	return c, removeAll(gone)
 }
 
-func (c *clones) add(name string) *clone {
-	k := &clone{name: name, dir: filepath.Join(c.dir, name), talk: make(chan struct{}, 1)}
+func (c *Cache) add(name string) *Clone {
+	k := &Clone{cache: c, name: name, dir: filepath.Join(c.dir, name), talk: make(chan struct{}, 1)}
 	c.all[name] = k
 	return k
 }
 
-// use returns the clone of a repository, which stays until it is given back.
-func (c *clones) use(r repository) (*clone, error) {
-	name := cloneName(r)
+// Use returns the clone of a repository, whatever that is called, which stays until it
+// is given back.
+func (c *Cache) Use(repository string) (*Clone, error) {
+	name := fmt.Sprintf("%x", sha256.Sum256([]byte(repository)))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.all[name]
@@ -93,14 +111,14 @@ func (c *clones) use(r repository) (*clone, error) {
 	return k, nil
 }
 
-// cloneName returns the name of the folder for a repository.
-func cloneName(r repository) string {
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(r.vcs+" "+r.url)))
-}
+// Dir returns the folder.
+func (k *Clone) Dir() string { return k.dir }
 
-// giveBack ends the use of a clone.
-func (c *clones) giveBack(k *clone) error {
-	size, now := sizeOf(k.dir), time.Now()
+// GiveBack ends the use of a clone. What cannot be removed now is removed at the next
+// start.
+func (k *Clone) GiveBack() error {
+	c := k.cache
+	size, now := Size(k.dir), time.Now()
 	os.Chtimes(k.dir, now, now) // what the next process goes by; nothing is lost without
 	c.mu.Lock()
 	k.users--
@@ -110,23 +128,23 @@ func (c *clones) giveBack(k *clone) error {
 	return removeAll(gone)
 }
 
-// killed notes that a command was killed in a clone, and may have left locks.
-func (c *clones) killed(k *clone) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// Killed notes that a command was killed in the clone, and may have left locks.
+func (k *Clone) Killed() {
+	k.cache.mu.Lock()
+	defer k.cache.mu.Unlock()
 	k.dirty = true
 }
 
-// giveUp notes that a clone is of no use.
-func (c *clones) giveUp(k *clone) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// GiveUp notes that the clone is of no use.
+func (k *Clone) GiveUp() {
+	k.cache.mu.Lock()
+	defer k.cache.mu.Unlock()
 	k.bad = true
 }
 
 // evict moves clones that nobody uses out of the way, until the rest is within
 // the limit, and returns where they are now. c.mu is held.
-func (c *clones) evict() (gone []string) {
+func (c *Cache) evict() (gone []string) {
 	for {
 		k := c.victim()
 		if k == nil {
@@ -145,9 +163,9 @@ func (c *clones) evict() (gone []string) {
 }
 
 // victim returns the next clone to go, or nil.
-func (c *clones) victim() *clone {
+func (c *Cache) victim() *Clone {
 	var total int64
-	var oldest *clone
+	var oldest *Clone
 	for _, k := range c.all {
 		total += k.size
 		switch {
@@ -164,8 +182,9 @@ func (c *clones) victim() *clone {
 	return oldest
 }
 
-// ask waits for the turn to ask the repository what it has.
-func (k *clone) ask(ctx context.Context) (done func(), err error) {
+// Ask waits for the turn to ask the repository what it has, which lasts until done is
+// called.
+func (k *Clone) Ask(ctx context.Context) (done func(), err error) {
 	select {
 	case k.talk <- struct{}{}:
 		return func() { <-k.talk }, nil
@@ -190,9 +209,9 @@ func tidy(dir string) error {
 	})
 }
 
-// sizeOf returns how many bytes the files below a folder have. Files that come
+// Size returns how many bytes the files below a folder have. Files that come
 // and go meanwhile count or do not.
-func sizeOf(dir string) (size int64) {
+func Size(dir string) (size int64) {
 	filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return nil
@@ -203,4 +222,18 @@ func sizeOf(dir string) (size int64) {
 		return nil
 	})
 	return size
+}
+
+func ignoreAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func removeAll(dirs []string) (err error) {
+	for _, dir := range dirs {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
 }
