@@ -109,7 +109,7 @@ func (s *Source) bringOnce(ctx context.Context, r repository, n artifact.Name) (
 	defer s.end(c)
 	var h *haul
 	if r.vcs == "hg" {
-		err = s.probe(ctx, r, "", "cmd=capabilities")
+		err = s.probe(ctx, r)
 	}
 	if err == nil {
 		h, err = s.work(ctx, k, c, r, n)

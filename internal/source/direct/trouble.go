@@ -106,10 +106,14 @@ func (s *Source) clean(c *cage, text string) string {
 	return artifact.Clean(strings.TrimPrefix(text, "go: "), maxReason)
 }
 
-// probe asks the host of a repository for one of its files by ourselves, since
-// the go command conceals why it has not found a repository whose scheme it had
-// to guess, and every failure of Mercurial.
-func (s *Source) probe(ctx context.Context, r repository, path, query string) error {
+// probe asks the host of a repository by ourselves what version control would ask
+// first, since the go command conceals why it has not found a repository whose
+// scheme it had to guess, and every failure of Mercurial.
+func (s *Source) probe(ctx context.Context, r repository) error {
+	path, query := "info/refs", "service=git-upload-pack"
+	if r.vcs == "hg" {
+		path, query = "", "cmd=capabilities"
+	}
 	u := *r.location.JoinPath(path)
 	u.RawQuery = query
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
@@ -130,13 +134,13 @@ func (s *Source) probe(ctx context.Context, r repository, path, query string) er
 	return artifact.FromStatus(u.Hostname(), resp.StatusCode, "", 0)
 }
 
-// probeGuessed returns why the go command has found no git repository by any
+// probeGuessed returns why the go command has found no repository by any
 // scheme.
 func (s *Source) probeGuessed(ctx context.Context, c *cage, r repository) error {
 	if c.toVCS.tunnel == "" {
 		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " cannot be read by ssh", Hint: credential.Hint(r.location.Hostname())}
 	}
-	if err := s.probe(ctx, r, "info/refs", "service=git-upload-pack"); err != nil {
+	if err := s.probe(ctx, r); err != nil {
 		return err
 	}
 	return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " cannot be read"}

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -49,5 +50,22 @@ func TestTextsOfTheGoCommandAreJudged(t *testing.T) {
 		if wants := containsAny(text, needsCredential) && strings.Contains(text, "exit status"); wants != strings.Contains(hint, "credentials for github.com") {
 			t.Errorf("%q: hint %q", text, hint)
 		}
+	}
+}
+
+func TestARepositoryIsProbedAsWhatItIs(t *testing.T) {
+	f := newForge(t)
+	f.Handle("hg.example.com/x", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("cmd") != "capabilities" { // Mercurial knows no files of git
+			http.NotFound(w, r)
+		}
+	}))
+	r, _, err := fromPath("hg.example.com/x.hg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cage{toVCS: &pass{tunnel: r.hostport()}}
+	if err := open(t, f).explain(patient(t), c, r, "no secure protocol found for repository"); artifact.Class(err) != artifact.ErrBadUpstream {
+		t.Errorf("a host that has the repository: %v", err)
 	}
 }
