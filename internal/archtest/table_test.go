@@ -58,10 +58,12 @@ var house = map[string]room{
 
 	// Version control.
 	"internal/source/direct/clones": {},
+	"internal/source/direct/origin": {imports: []string{"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/source", xmod}},
 	"internal/source/direct/share":  {},
 	"internal/source/direct": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/limit", "internal/source", "internal/source/direct/clones", "internal/source/direct/share", xmod,
-	}},
+		"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/limit",
+		"internal/source/direct/clones", "internal/source/direct/origin", "internal/source/direct/share", xmod,
+	}, tests: []string{"internal/source"}},
 
 	// Who is at the door, and who watches.
 	"internal/policy":      {imports: []string{"internal/artifact", xmod}},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/source/direct/clones"
+	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 // A cage is what one command gets to see of the world: an environment made
@@ -27,19 +28,17 @@ type cage struct {
 }
 
 // newCage builds the cage for work on a repository. The caller ends it.
-func (s *Source) newCage(ctx context.Context, k *clones.Clone, mod string, r repository) (*cage, error) {
+func (s *Source) newCage(ctx context.Context, k *clones.Clone, mod string, r origin.Repository) (*cage, error) {
 	w, err := newWorkspace(s.runs, k)
 	if err != nil {
 		return nil, err
 	}
 	c := &cage{workspace: w, toGo: newPass(), toVCS: newPass()}
-	if !r.known {
-		c.toGo.page = r.page()
-	}
+	c.toGo.page = r.Page()
 	toGo, toVCS := s.proxy.show(c.toGo), s.proxy.show(c.toVCS)
 	c.env = append(s.goEnv(w, mod, r), "HTTP_PROXY="+toGo, "HTTPS_PROXY="+toGo)
 	var more []string
-	if r.vcs == "hg" {
+	if r.VCS == "hg" {
 		more, err = s.hgEnv(c, r, toVCS)
 	} else {
 		more, err = s.gitEnv(ctx, c, r, toVCS)
@@ -61,7 +60,7 @@ func (s *Source) end(c *cage) {
 
 // goEnv is the environment of the go command. Nothing is taken over from that
 // of this process but where programs are.
-func (s *Source) goEnv(w workspace, mod string, r repository) []string {
+func (s *Source) goEnv(w workspace, mod string, r origin.Repository) []string {
 	env := []string{
 		"PATH=" + s.path,
 		"HOME=" + w.home(), "USERPROFILE=" + w.home(), "XDG_CONFIG_HOME=" + filepath.Join(w.home(), ".config"),
@@ -74,7 +73,7 @@ func (s *Source) goEnv(w workspace, mod string, r repository) []string {
 	if s.o.CAFile != "" {
 		env = append(env, "SSL_CERT_FILE="+s.o.CAFile, "GIT_SSL_CAINFO="+s.o.CAFile)
 	}
-	if !r.known {
+	if r.Page() != nil {
 		// The go command goes on to plain http, which it needs no certificate
 		// for, when our proxy refuses the tunnel for https.
 		env = append(env, "GOINSECURE="+mod)
@@ -84,7 +83,7 @@ func (s *Source) goEnv(w workspace, mod string, r repository) []string {
 
 // gitEnv is the environment of git, with the credential for the repository in
 // it. It also opens the way there.
-func (s *Source) gitEnv(ctx context.Context, c *cage, r repository, proxyURL string) ([]string, error) {
+func (s *Source) gitEnv(ctx context.Context, c *cage, r origin.Repository, proxyURL string) ([]string, error) {
 	config := gitConfig{
 		{"core.hooksPath", os.DevNull}, {"core.attributesFile", os.DevNull}, {"core.fsmonitor", "false"}, {"init.templateDir", ""},
 		{"protocol.ext.allow", "never"}, {"protocol.file.allow", "never"}, {"protocol.git.allow", "never"},
@@ -97,11 +96,11 @@ func (s *Source) gitEnv(ctx context.Context, c *cage, r repository, proxyURL str
 		"GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=", "GCM_INTERACTIVE=never",
 		"GIT_PROTOCOL_FROM_USER=0", "GIT_SSH_VARIANT=ssh",
 	}
-	shown, ok, err := credential.For(ctx, r.location, s.o.Credentials)
+	shown, ok, err := credential.For(ctx, r.Location, s.o.Credentials)
 	if err != nil {
 		return nil, err
 	}
-	overSSH := r.location.Scheme == "ssh" || ok && shown.SSH() && r.vcs == "git"
+	overSSH := r.Location.Scheme == "ssh" || ok && shown.SSH() && r.VCS == "git"
 	switch {
 	case overSSH:
 		command, err := s.sshCommand(ctx, r, shown)
@@ -109,18 +108,18 @@ func (s *Source) gitEnv(ctx context.Context, c *cage, r repository, proxyURL str
 			return nil, err
 		}
 		env = append(env, "GIT_ALLOW_PROTOCOL=ssh", "GIT_SSH_COMMAND="+command)
-		if r.location.Scheme != "ssh" {
+		if r.Location.Scheme != "ssh" {
 			config = append(config, insteadOf(r, shown))
 		}
-	case r.location.Scheme == "http":
-		c.toVCS.plain = r.hostport()
+	case r.Location.Scheme == "http":
+		c.toVCS.plain = r.HostPort()
 		env = append(env, "GIT_ALLOW_PROTOCOL=http", "GIT_SSH_COMMAND=false")
 	default:
-		c.toVCS.tunnel = r.hostport()
+		c.toVCS.tunnel = r.HostPort()
 		env = append(env, "GIT_ALLOW_PROTOCOL=https", "GIT_SSH_COMMAND=false")
 		if ok {
 			c.shown = shown
-			helper, err := c.store(r.location, shown)
+			helper, err := c.store(r.Location, shown)
 			if err != nil {
 				return nil, err
 			}
@@ -135,8 +134,8 @@ func (s *Source) gitEnv(ctx context.Context, c *cage, r repository, proxyURL str
 const hgrc = "[ui]\ninteractive = no\n[subrepos]\nallowed = no\n[http_proxy]\nalways = yes\n"
 
 // hgEnv is the environment of Mercurial. It gets no credentials.
-func (s *Source) hgEnv(c *cage, r repository, proxyURL string) ([]string, error) {
-	c.toVCS.tunnel = r.hostport()
+func (s *Source) hgEnv(c *cage, r origin.Repository, proxyURL string) ([]string, error) {
+	c.toVCS.tunnel = r.HostPort()
 	config := filepath.Join(c.dir, "hgrc")
 	text := hgrc
 	if s.o.CAFile != "" {
@@ -173,8 +172,8 @@ func (c *cage) store(u *url.URL, shown credential.Credential) ([2]string, error)
 }
 
 // insteadOf lets git fetch a repository by ssh whose address says https.
-func insteadOf(r repository, shown credential.Credential) [2]string {
-	root := url.URL{Scheme: "ssh", User: url.User(shown.SSHUser()), Host: r.location.Hostname(), Path: "/"}
-	from := url.URL{Scheme: r.location.Scheme, Host: r.location.Host, Path: "/"}
+func insteadOf(r origin.Repository, shown credential.Credential) [2]string {
+	root := url.URL{Scheme: "ssh", User: url.User(shown.SSHUser()), Host: r.Location.Hostname(), Path: "/"}
+	from := url.URL{Scheme: r.Location.Scheme, Host: r.Location.Host, Path: "/"}
 	return [2]string{"url." + root.String() + ".insteadOf", from.String()}
 }

@@ -35,7 +35,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"go/version"
@@ -58,6 +57,7 @@ import (
 	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/limit"
 	"github.com/goweir/weir/internal/source/direct/clones"
+	"github.com/goweir/weir/internal/source/direct/origin"
 	"github.com/goweir/weir/internal/source/direct/share"
 )
 
@@ -119,15 +119,16 @@ type Source struct {
 	runs   string // the folder of workspaces
 	cwd    string // the folder commands run in; empty: that of their workspace
 
-	dialer egress.Dialer
-	client *http.Client
-	proxy  *proxy
-	clones *clones.Cache
-	slots  *share.Slots
+	dialer    egress.Dialer
+	transport *http.Transport
+	origin    *origin.Client
+	proxy     *proxy
+	clones    *clones.Cache
+	slots     *share.Slots
 
-	repositories *share.Recent[string, repository]
+	repositories *share.Recent[string, origin.Repository]
 	versions     *share.Recent[module.Version, small]
-	locating     *share.Flights[repository]
+	locating     *share.Flights[origin.Repository]
 	hauling      *share.Flights[*haul]
 
 	ctx    context.Context // of all work
@@ -138,10 +139,11 @@ type Source struct {
 	fetches *limit.InFlight // by host of the module
 }
 
-// How many answers are remembered, and versions for how long: a build asks for
-// the .info and the .mod of a version one after the other.
+// How many answers are remembered, and for how long: about as long as one build asks
+// for a module, and for the .info and the .mod of a version one after the other.
 const (
 	rememberedRepositories = 4096
+	repositoryAge          = time.Minute
 	rememberedVersions     = 512
 	versionAge             = time.Minute
 )
@@ -162,18 +164,20 @@ func New(o Options) (*Source, error) {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
 	s.dialer = egress.Dialer{Guard: s.o.Guard, Proxy: s.o.Proxy, TLS: &tls.Config{RootCAs: roots}, Resolve: s.o.resolve, Lookup: s.o.lookup}
-	transport := newTransport(s.dialer, roots)
-	s.client = s.newClient(transport)
-	if s.proxy, err = startProxy(s.dialer, transport); err != nil {
+	s.transport = newTransport(s.dialer, roots)
+	s.origin = origin.New(origin.Options{
+		Transport: s.transport, Guard: s.o.Guard, VCS: s.o.VCS, Credentials: s.o.Credentials, UserAgent: s.o.UserAgent, Timeout: s.o.Timeout,
+	})
+	if s.proxy, err = startProxy(s.dialer, s.transport); err != nil {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
 	s.slots = share.NewSlots(s.o.MaxProcesses)
 	room := s.o.MaxProcesses + s.o.MaxWaiting
 	s.fetches = limit.NewInFlight(room, max(1, room*3/4)) // one host gets three quarters at most
-	s.repositories = share.NewRecent[string, repository](repositoryAge, rememberedRepositories)
+	s.repositories = share.NewRecent[string, origin.Repository](repositoryAge, rememberedRepositories)
 	s.versions = share.NewRecent[module.Version, small](versionAge, rememberedVersions)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.locating = share.NewFlights[repository](s.ctx, &s.going, nil)
+	s.locating = share.NewFlights[origin.Repository](s.ctx, &s.going, nil)
 	s.hauling = share.NewFlights(s.ctx, &s.going, (*haul).share)
 	return s, nil
 }
@@ -279,22 +283,6 @@ func findGo(name string) (string, error) {
 	return filepath.Abs(tool)
 }
 
-// readRoots reads certificates; nil: those of the system.
-func readRoots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("%s has no certificate", file)
-	}
-	return roots, nil
-}
-
 // Close kills all commands, removes their workspaces and waits for that. Bodies
 // that have been handed over can be read to their end.
 func (s *Source) Close() error {
@@ -302,7 +290,7 @@ func (s *Source) Close() error {
 	s.cancel(errClosed)
 	s.gate.Unlock()
 	s.going.Wait()
-	s.client.CloseIdleConnections()
+	s.transport.CloseIdleConnections()
 	return errors.Join(s.proxy.Close(), os.RemoveAll(s.runs))
 }
 
@@ -327,8 +315,8 @@ func (s *Source) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error)
 	if err != nil {
 		return nil, err
 	}
-	if r.vcs == "mod" {
-		return s.fromProxy(ctx, r, n)
+	if r.VCS == "mod" {
+		return s.origin.Fetch(ctx, r, n)
 	}
 	h, err := s.hauling.Join(ctx, workOf(n), func(ctx context.Context) (*haul, error) { return s.bring(ctx, r, n) })
 	if err != nil {
@@ -336,6 +324,20 @@ func (s *Source) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error)
 	}
 	b, err := h.blob(n)
 	return b, ours(err)
+}
+
+// locate finds out where the code of a module is, and whether it may be fetched.
+func (s *Source) locate(ctx context.Context, mod string) (origin.Repository, error) {
+	if r, ok := s.repositories.Get(mod); ok {
+		return r, nil
+	}
+	return s.locating.Join(ctx, mod, func(ctx context.Context) (origin.Repository, error) {
+		r, err := s.origin.Find(ctx, mod)
+		if err == nil {
+			s.repositories.Put(mod, r)
+		}
+		return r, err
+	})
 }
 
 // ours gives errors of this machine, such as a full disk, their class.

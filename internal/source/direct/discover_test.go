@@ -38,19 +38,6 @@ func only(t *testing.T, hosts ...string) func(*Options) {
 	return func(o *Options) { o.Guard = g }
 }
 
-func TestA4ModulesOnThisMachineOrAtAnAddressAreRefusedWithoutAPacket(t *testing.T) {
-	f := newForge(t)
-	s := open(t, f)
-	for _, host := range []string{"127.0.0.1", "10.0.0.1", "169.254.169.254", "0.0.0.0", "1.2.3.4", "localhost.localdomain", "localhost.example.com", "x.localhost"} {
-		for _, below := range []string{"/x", "/x.git", "/x.git/y", ""} {
-			wantClass(t, s, host+below+"/@v/list", artifact.ErrForbidden)
-		}
-	}
-	if r := f.Requests(); len(r) > 0 {
-		t.Errorf("%+v was asked", r)
-	}
-}
-
 func TestA4NamesThatLeadInsideAreRefusedWithoutAPacket(t *testing.T) {
 	f := newForge(t)
 	s := open(t, f, only(t, "other.example.com"))
@@ -85,26 +72,6 @@ func TestA5WhatAPageLeadsToIsGuardedToo(t *testing.T) {
 	}
 }
 
-func TestA5RedirectsAreFollowedByHTTPSOnlyAndNotForEver(t *testing.T) {
-	f := newForge(t)
-	f.Handle("www.example.com/plain", http.RedirectHandler("http://www.example.com/x?go-get=1", http.StatusFound))
-	f.Handle("www.example.com/file", http.RedirectHandler("file:///etc/passwd", http.StatusFound))
-	f.Handle("www.example.com/loop", http.RedirectHandler("https://www.example.com/loop?go-get=1", http.StatusFound))
-	f.Handle("www.example.com/moved", http.RedirectHandler("https://other.example.com/x?go-get=1", http.StatusMovedPermanently))
-	f.GoImport("other.example.com/x", "www.example.com/moved git https://git.example.com/x")
-	repo(t, f, "git.example.com/x", simple("www.example.com/moved", "v1.0.0"))
-	s := open(t, f)
-	wantClass(t, s, "www.example.com/plain/@v/list", artifact.ErrForbidden)
-	wantClass(t, s, "www.example.com/file/@v/list", artifact.ErrForbidden)
-	wantClass(t, s, "www.example.com/loop/@v/list", artifact.ErrBadUpstream)
-	if got := f.Count("www.example.com/loop"); got != 1+maxRedirects {
-		t.Errorf("the loop was asked %d times", got)
-	}
-	if got := mustFetch(t, s, "www.example.com/moved/@v/list"); got != "v1.0.0\n" {
-		t.Errorf("list = %q", got)
-	}
-}
-
 func TestA5GitIsNotLedToAnotherHost(t *testing.T) {
 	f := newForge(t)
 	repo(t, f, "other.example.org/x", simple("www.example.com/x", "v1.0.0"))
@@ -131,33 +98,6 @@ func TestARepositoryThatMovedOnItsHostIsFollowed(t *testing.T) {
 	s := open(t, f)
 	if got := mustFetch(t, s, "github.com/weir/before/@v/v1.0.0.mod"); got != "module github.com/weir/before\n\ngo 1.21\n" {
 		t.Errorf("mod = %q", got)
-	}
-}
-
-func TestOnlyAnHonestPageProvesThatThereIsNoModule(t *testing.T) {
-	f := newForge(t)
-	f.Handle("www.example.com/404", always(404, "none"))
-	f.Handle("www.example.com/410", always(410, "none"))
-	f.Handle("www.example.com/page", always(200, "<html><head></head></html>"))
-	f.Handle("www.example.com/broken", always(200, "<a <"))
-	f.Handle("www.example.com/500", always(500, "trouble"))
-	f.Handle("www.example.com/503", always(503, "trouble"))
-	f.Handle("www.example.com/401", always(401, "who?"))
-	f.Handle("www.example.com/403", always(403, "no"))
-	f.Handle("www.example.com/429", always(429, "no"))
-	f.GoImport("www.example.com/other", "www.example.com/else git https://git.example.com/x")
-	f.GoImport("www.example.com/deep/er", "www.example.com/deep git https://git.example.com/x")
-	f.GoImport("www.example.com/deep", "www.example.com/deep git https://git.example.com/y")
-	s := open(t, f)
-	for path, class := range map[string]error{
-		"404": artifact.ErrNotFound, "410": artifact.ErrNotFound, "page": artifact.ErrNotFound, "broken": artifact.ErrNotFound, "other": artifact.ErrNotFound, "deep/er": artifact.ErrNotFound,
-		"500": artifact.ErrBadUpstream, "503": artifact.ErrUnavailable, "401": artifact.ErrBadUpstream, "403": artifact.ErrBadUpstream, "429": artifact.ErrUnavailable,
-	} {
-		wantClass(t, s, "www.example.com/"+path+"/@v/list", class)
-	}
-	wantClass(t, s, "unknown.test/x/@v/list", artifact.ErrBadUpstream) // no certificate has this name
-	if _, hint := artifact.Explain(wantClass(t, s, "www.example.com/401/@latest", artifact.ErrBadUpstream)); !strings.Contains(hint, "credentials for www.example.com") {
-		t.Errorf("hint %q", hint)
 	}
 }
 
@@ -201,25 +141,6 @@ func TestAHostIsAskedOnceForTheModulesOfABuild(t *testing.T) {
 	}
 	if n := f.Count("www.example.com"); n != 1 {
 		t.Errorf("the host was asked %d times", n)
-	}
-}
-
-func TestThePathAloneTellsSomeRepositories(t *testing.T) {
-	for mod, want := range map[string]string{
-		"github.com/a/b": "git https://github.com/a/b at github.com/a/b", "github.com/a/b/c/d/v2": "git https://github.com/a/b at github.com/a/b",
-		"bitbucket.org/a/b/c": "git https://bitbucket.org/a/b at bitbucket.org/a/b", "git.apache.org/x.git/y": "git https://git.apache.org/x.git at git.apache.org/x.git",
-		"chiselapp.com/user/a/repository/b": "fossil https://chiselapp.com/user/a/repository/b at chiselapp.com/user/a/repository/b",
-		"git.example.com/a/b.git":           "git https://git.example.com/a/b at git.example.com/a/b.git", "hg.example.com/a.hg/b": "hg https://hg.example.com/a at hg.example.com/a.hg",
-		"www.example.com/a/b": "", "git.example.com/a/git": "", "example.git/a": "", "gopkg.in/x.v1": "", "github.company.example/a/b": "",
-	} {
-		r, ok, err := fromPath(mod)
-		got := ""
-		if ok {
-			got = r.vcs + " " + r.location.String() + " at " + r.prefix
-		}
-		if err != nil || got != want || ok && r.url != r.location.String() {
-			t.Errorf("%s: %q, %v; want %q", mod, got, err, want)
-		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/command"
 	"github.com/goweir/weir/internal/source/direct/clones"
+	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 // A haul is what one go command has brought.
@@ -78,7 +79,7 @@ func openZip(name string) (*blob.Blob, error) {
 
 // bring lets the go command fetch an artifact. A clone that turns out to be
 // broken is made anew, once.
-func (s *Source) bring(ctx context.Context, r repository, n artifact.Name) (*haul, error) {
+func (s *Source) bring(ctx context.Context, r origin.Repository, n artifact.Name) (*haul, error) {
 	if files, ok := s.remembered(n); ok { // since somebody else brought it just before
 		return &haul{small: files}, nil
 	}
@@ -91,8 +92,8 @@ func (s *Source) bring(ctx context.Context, r repository, n artifact.Name) (*hau
 
 var errBrokenClone = errors.New("the clone of the repository is broken")
 
-func (s *Source) bringOnce(ctx context.Context, r repository, n artifact.Name) (*haul, error) {
-	k, err := s.clones.Use(r.vcs + " " + r.url)
+func (s *Source) bringOnce(ctx context.Context, r origin.Repository, n artifact.Name) (*haul, error) {
+	k, err := s.clones.Use(r.Key())
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +109,8 @@ func (s *Source) bringOnce(ctx context.Context, r repository, n artifact.Name) (
 	}
 	defer s.end(c)
 	var h *haul
-	if r.vcs == "hg" {
-		err = s.probe(ctx, r)
+	if r.VCS == "hg" {
+		err = s.origin.Probe(ctx, r)
 	}
 	if err == nil {
 		h, err = s.work(ctx, k, c, r, n)
@@ -127,7 +128,7 @@ func (s *Source) bringOnce(ctx context.Context, r repository, n artifact.Name) (
 // unless it is for a zip, nobody else may be asking the same repository. So a
 // .mod never waits for a zip, and what one question has fetched the next one
 // finds.
-func (s *Source) turn(ctx context.Context, k *clones.Clone, r repository, n artifact.Name) (done func(), err error) {
+func (s *Source) turn(ctx context.Context, k *clones.Clone, r origin.Repository, n artifact.Name) (done func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, errBusy)
 	defer cancel()
 	asked := func() {}
@@ -136,7 +137,7 @@ func (s *Source) turn(ctx context.Context, k *clones.Clone, r repository, n arti
 			return nil, err
 		}
 	}
-	release, err := s.slots.Acquire(ctx, r.location.Hostname())
+	release, err := s.slots.Acquire(ctx, r.Location.Hostname())
 	if err != nil {
 		asked()
 		return nil, err
@@ -145,7 +146,7 @@ func (s *Source) turn(ctx context.Context, k *clones.Clone, r repository, n arti
 }
 
 // work runs the go command for an artifact and takes in what it brings.
-func (s *Source) work(ctx context.Context, k *clones.Clone, c *cage, r repository, n artifact.Name) (*haul, error) {
+func (s *Source) work(ctx context.Context, k *clones.Clone, c *cage, r origin.Repository, n artifact.Name) (*haul, error) {
 	if n.Kind == artifact.Zip {
 		if err := c.keepPacked(n); err != nil {
 			return nil, err
@@ -217,8 +218,8 @@ func arguments(n artifact.Name) []string {
 }
 
 // runGo runs the go command within bounds of time and disk.
-func (s *Source) runGo(ctx context.Context, k *clones.Clone, c *cage, r repository, args []string) (answer, error) {
-	late := &artifact.Error{Class: artifact.ErrTimeout, Reason: fmt.Sprintf("fetch timed out: the repository of %s took longer than %s", r.prefix, s.o.Timeout)}
+func (s *Source) runGo(ctx context.Context, k *clones.Clone, c *cage, r origin.Repository, args []string) (answer, error) {
+	late := &artifact.Error{Class: artifact.ErrTimeout, Reason: fmt.Sprintf("fetch timed out: the repository of %s took longer than %s", r.Prefix, s.o.Timeout)}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, late)
 	defer cancel()
 	watched, stop := s.watchDisk(ctx, k, c, r)
@@ -233,14 +234,14 @@ func (s *Source) runGo(ctx context.Context, k *clones.Clone, c *cage, r reposito
 		return answer{}, context.Cause(watched)
 	}
 	if errors.Is(err, command.ErrTooLong) {
-		return answer{}, &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("the repository of %s has more to list than %d bytes", r.prefix, command.MaxStdout)}
+		return answer{}, &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("the repository of %s has more to list than %d bytes", r.Prefix, command.MaxStdout)}
 	}
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return answer{}, err
 	}
 	a, problem := parseAnswer(stdout, stderr, err)
 	switch {
-	case problem == "" && r.vcs == "hg": // whose failures the go command conceals
+	case problem == "" && r.VCS == "hg": // whose failures the go command conceals
 		return a, c.toVCS.trouble()
 	case problem == "":
 		return a, nil
@@ -256,7 +257,7 @@ const diskInterval = 500 * time.Millisecond
 
 // watchDisk returns a context that ends when a command takes more disk space
 // than it may. stop ends the watch and waits for it.
-func (s *Source) watchDisk(ctx context.Context, k *clones.Clone, c *cage, r repository) (watched context.Context, stop func()) {
+func (s *Source) watchDisk(ctx context.Context, k *clones.Clone, c *cage, r origin.Repository) (watched context.Context, stop func()) {
 	before := clones.Size(k.Dir())
 	watched, cancel := context.WithCancelCause(ctx)
 	stopped, done := make(chan struct{}), make(chan struct{})
@@ -271,7 +272,7 @@ func (s *Source) watchDisk(ctx context.Context, k *clones.Clone, c *cage, r repo
 				return
 			}
 			if clones.Size(k.Dir())+clones.Size(c.dir)-before > s.o.MaxDisk {
-				cancel(&artifact.Error{Class: artifact.ErrForbidden, Reason: fmt.Sprintf("the repository of %s takes more disk space than the %d bytes it may", r.prefix, s.o.MaxDisk)})
+				cancel(&artifact.Error{Class: artifact.ErrForbidden, Reason: fmt.Sprintf("the repository of %s takes more disk space than the %d bytes it may", r.Prefix, s.o.MaxDisk)})
 			}
 		}
 	}()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/egress"
+	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 // A proxy is the only way out for commands in a cage: a forward proxy on a
@@ -135,10 +136,10 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && given.page != nil:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Write(given.page)
-	case r.URL.Scheme == "http" && hostport(r.URL) == given.plain:
+	case r.URL.Scheme == "http" && origin.HostPort(r.URL) == given.plain:
 		p.forward.ServeHTTP(w, r.WithContext(given.ctx))
 	default:
-		given.note(refusal("the repository sends its visitors to %s instead, which is not followed", r.Host))
+		given.note(&artifact.Error{Class: artifact.ErrForbidden, Reason: artifact.Clean("the repository sends its visitors to "+r.Host+" instead, which is not followed", maxReason)})
 		http.Error(w, "not the way to the repository", http.StatusForbidden)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/credential"
+	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 const canary = "c4n4ry/s3cret +@:%"
@@ -20,7 +21,7 @@ const canary = "c4n4ry/s3cret +@:%"
 type keys map[string]credential.Credential
 
 func (k keys) Find(_ context.Context, u *url.URL) (credential.Credential, bool, error) {
-	c, ok := k[hostport(u)]
+	c, ok := k[origin.HostPort(u)]
 	return c, ok, nil
 }
 

@@ -16,25 +16,26 @@ import (
 	"github.com/goweir/weir/internal/command"
 	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
+	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 // sshCommand returns the command that git runs in place of ssh. It knows one
 // host, whose key must be known, at one address that the Guard allows.
-func (s *Source) sshCommand(ctx context.Context, r repository, key credential.Credential) (string, error) {
-	host := strings.ToLower(r.location.Hostname())
+func (s *Source) sshCommand(ctx context.Context, r origin.Repository, key credential.Credential) (string, error) {
+	host := strings.ToLower(r.Location.Hostname())
 	if !key.SSH() || key.KnownHostsFile == "" {
-		return "", &artifact.Error{Class: artifact.ErrBadUpstream, Reason: r.prefix + " is fetched by ssh, and there is no key for it", Hint: credential.Hint(host)}
+		return "", &artifact.Error{Class: artifact.ErrBadUpstream, Reason: r.Prefix + " is fetched by ssh, and there is no key for it", Hint: credential.Hint(host)}
 	}
 	hostport := net.JoinHostPort(host, "22")
-	if r.location.Scheme == "ssh" {
-		hostport = r.hostport()
+	if r.Location.Scheme == "ssh" {
+		hostport = r.HostPort()
 	}
 	to, err := s.dialer.Pin(ctx, hostport)
 	if err != nil {
 		return "", err
 	}
 	words := append([]string{"ssh"}, sshOptions(key, hostport, to)...)
-	if r.location.User == nil {
+	if r.Location.User == nil {
 		words = append(words, "-l", key.SSHUser())
 	}
 	for i, word := range words {

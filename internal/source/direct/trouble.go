@@ -3,12 +3,12 @@ package direct
 import (
 	"context"
 	"errors"
-	"net/http"
 	"regexp"
 	"strings"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/credential"
+	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 // maxReason bounds what is shown of the words of the go command, in bytes.
@@ -20,18 +20,18 @@ const maxReason = 300
 // repository. All else is trouble, and so is what is not known.
 //
 // Source: cmd/go/internal/modfetch, coderepo.go and codehost/git.go.
-func (s *Source) explain(ctx context.Context, c *cage, r repository, text string) error {
+func (s *Source) explain(ctx context.Context, c *cage, r origin.Repository, text string) error {
 	if err := c.toVCS.trouble(); err != nil {
 		return err
 	}
 	reason := s.clean(c, text)
 	if containsAny(text, machineTrouble) {
-		return &artifact.Error{Class: artifact.ErrUnavailable, Reason: "this proxy is at its limits and cannot fetch " + r.prefix, Hint: "try again later", Err: errors.New(reason)}
+		return &artifact.Error{Class: artifact.ErrUnavailable, Reason: "this proxy is at its limits and cannot fetch " + r.Prefix, Hint: "try again later", Err: errors.New(reason)}
 	}
 	if !failedCommand.MatchString(text) {
 		return judgement(reason)
 	}
-	host := r.location.Hostname()
+	host := r.Location.Hostname()
 	switch {
 	case containsAny(text, needsCredential):
 		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: reason, Hint: credential.Hint(host)}
@@ -106,42 +106,14 @@ func (s *Source) clean(c *cage, text string) string {
 	return artifact.Clean(strings.TrimPrefix(text, "go: "), maxReason)
 }
 
-// probe asks the host of a repository by ourselves what version control would ask
-// first, since the go command conceals why it has not found a repository whose
-// scheme it had to guess, and every failure of Mercurial.
-func (s *Source) probe(ctx context.Context, r repository) error {
-	path, query := "info/refs", "service=git-upload-pack"
-	if r.vcs == "hg" {
-		path, query = "", "cmd=capabilities"
-	}
-	u := *r.location.JoinPath(path)
-	u.RawQuery = query
-	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
-	defer cancel()
-	resp, err := s.get(ctx, &u)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-		return nil
-	case http.StatusNotFound, http.StatusGone:
-		return artifact.NotFound("%s has no repository for %s", u.Hostname(), r.prefix)
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " is not for everybody", Hint: credential.Hint(u.Hostname())}
-	}
-	return artifact.FromStatus(u.Hostname(), resp.StatusCode, "", 0)
-}
-
-// probeGuessed returns why the go command has found no repository by any
-// scheme.
-func (s *Source) probeGuessed(ctx context.Context, c *cage, r repository) error {
+// probeGuessed returns why the go command has found no repository by any scheme,
+// which it does not tell.
+func (s *Source) probeGuessed(ctx context.Context, c *cage, r origin.Repository) error {
 	if c.toVCS.tunnel == "" {
-		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " cannot be read by ssh", Hint: credential.Hint(r.location.Hostname())}
+		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.Prefix + " cannot be read by ssh", Hint: credential.Hint(r.Location.Hostname())}
 	}
-	if err := s.probe(ctx, r); err != nil {
+	if err := s.origin.Probe(ctx, r); err != nil {
 		return err
 	}
-	return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.prefix + " cannot be read"}
+	return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.Prefix + " cannot be read"}
 }

@@ -1,19 +1,19 @@
 package direct
 
 import (
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/credential"
+	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 func TestTextsOfTheGoCommandAreJudged(t *testing.T) {
 	s := &Source{o: Options{Dir: "/data/direct"}}
 	c := &cage{workspace: workspace{dir: "/data/direct/run/run-1"}, toVCS: &pass{}, shown: credential.Credential{Password: "s3cret"}}
-	r := repository{goImport: goImport{prefix: "github.com/a/b", vcs: "git"}, location: &url.URL{Scheme: "https", Host: "github.com", Path: "/a/b"}}
+	r := origin.Repository{Prefix: "github.com/a/b", VCS: "git", Location: &url.URL{Scheme: "https", Host: "github.com", Path: "/a/b"}}
 	const failed = "github.com/a/b@v1.0.0: invalid version: git ls-remote -q --end-of-options https://github.com/a/b in /data/direct/run/run-1/mod/cache/vcs/0123: exit status 128:\n\t"
 	for text, class := range map[string]error{
 		"github.com/a/b@v1.0.0: invalid version: unknown revision v1.0.0":                                                                       artifact.ErrNotFound,
@@ -50,22 +50,5 @@ func TestTextsOfTheGoCommandAreJudged(t *testing.T) {
 		if wants := containsAny(text, needsCredential) && strings.Contains(text, "exit status"); wants != strings.Contains(hint, "credentials for github.com") {
 			t.Errorf("%q: hint %q", text, hint)
 		}
-	}
-}
-
-func TestARepositoryIsProbedAsWhatItIs(t *testing.T) {
-	f := newForge(t)
-	f.Handle("hg.example.com/x", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("cmd") != "capabilities" { // Mercurial knows no files of git
-			http.NotFound(w, r)
-		}
-	}))
-	r, _, err := fromPath("hg.example.com/x.hg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cage{toVCS: &pass{tunnel: r.hostport()}}
-	if err := open(t, f).explain(patient(t), c, r, "no secure protocol found for repository"); artifact.Class(err) != artifact.ErrBadUpstream {
-		t.Errorf("a host that has the repository: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package direct
+package origin
 
 import (
 	"context"
@@ -13,75 +13,65 @@ import (
 	"github.com/goweir/weir/internal/credential"
 )
 
-// The bounds of asking a host where a module is.
+// The bounds of asking a host about a module.
 const (
 	pageTimeout = 30 * time.Second
 	maxPage     = 1 << 20
-	// repositoryAge is how long an answer is good for: about as long as one
-	// build asks for a module.
-	repositoryAge = time.Minute
 )
 
-// locate finds out where the code of a module is, and whether it may be fetched.
-func (s *Source) locate(ctx context.Context, mod string) (repository, error) {
-	if r, ok := s.repositories.Get(mod); ok {
-		return r, nil
-	}
-	return s.locating.Join(ctx, mod, func(ctx context.Context) (repository, error) {
-		r, err := s.discover(ctx, mod)
-		if err != nil {
-			return repository{}, err
-		}
-		if err := s.checkRepository(r); err != nil {
-			return repository{}, err
-		}
-		s.repositories.Put(mod, r)
-		return r, nil
-	})
-}
-
-// discover does what the go command does to find the repository of a module,
-// through the Guard.
+// Find finds out where the code of a module is, and whether it may be fetched, as the
+// go command does.
 //
 // Source: cmd/go/internal/vcs/vcs.go, RepoRootForImportPath.
-func (s *Source) discover(ctx context.Context, mod string) (repository, error) {
+func (c *Client) Find(ctx context.Context, mod string) (Repository, error) {
+	r, err := c.discover(ctx, mod)
+	if err == nil {
+		err = c.check(r)
+	}
+	if err != nil {
+		return Repository{}, err
+	}
+	return r, nil
+}
+
+func (c *Client) discover(ctx context.Context, mod string) (Repository, error) {
 	if err := checkHost(mod); err != nil {
-		return repository{}, err
+		return Repository{}, err
 	}
 	if r, ok, err := fromPath(mod); ok || err != nil {
 		return r, err
 	}
-	tag, err := s.askHost(ctx, mod)
+	tag, err := c.askHost(ctx, mod)
 	if err != nil {
-		return repository{}, err
+		return Repository{}, err
 	}
 	if tag.prefix != mod { // whoever has a page below a path must not speak for all of it
-		if root, err := s.askHostForRoot(ctx, tag.prefix, mod); err != nil || root != tag {
-			return repository{}, orNotFound(err, "the pages of %s and %s disagree about its go-import tag", mod, tag.prefix)
+		if root, err := c.askHostForRoot(ctx, tag.prefix, mod); err != nil || root != tag {
+			return Repository{}, orNotFound(err, "the pages of %s and %s disagree about its go-import tag", mod, tag.prefix)
 		}
 	}
 	location, err := url.Parse(tag.url)
 	if err != nil || location.Scheme == "" {
-		return repository{}, artifact.NotFound("the go-import tag of %s has no valid repository address", tag.prefix)
+		return Repository{}, artifact.NotFound("the go-import tag of %s has no valid repository address", tag.prefix)
 	}
 	if strings.HasPrefix(tag.subdir, "/") || strings.HasPrefix(tag.subdir, "-") {
-		return repository{}, artifact.NotFound("the go-import tag of %s has no valid subdirectory", tag.prefix)
+		return Repository{}, artifact.NotFound("the go-import tag of %s has no valid subdirectory", tag.prefix)
 	}
-	return repository{goImport: tag, location: location}, nil
+	return Repository{Prefix: tag.prefix, VCS: tag.vcs, Location: location, tag: tag}, nil
 }
 
 // askHost returns the go-import tag that the host of a module has for it.
-func (s *Source) askHost(ctx context.Context, mod string) (goImport, error) {
-	return s.askHostForRoot(ctx, mod, mod)
+func (c *Client) askHost(ctx context.Context, mod string) (goImport, error) {
+	return c.askHostForRoot(ctx, mod, mod)
 }
 
 // askHostForRoot returns the tag for a module on the page of a path above it.
-func (s *Source) askHostForRoot(ctx context.Context, root, mod string) (goImport, error) {
+func (c *Client) askHostForRoot(ctx context.Context, root, mod string) (goImport, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	u := onHost(root)
 	u.RawQuery = "go-get=1"
-	resp, err := s.get(ctx, u)
+	resp, err := c.get(ctx, u)
 	if err != nil {
 		return goImport{}, err
 	}

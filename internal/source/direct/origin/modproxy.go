@@ -1,4 +1,4 @@
-package direct
+package origin
 
 import (
 	"archive/zip"
@@ -18,13 +18,13 @@ import (
 	"github.com/goweir/weir/internal/source"
 )
 
-// fromProxy fetches an artifact of a module whose go-import tag names a module
-// proxy instead of a repository.
-func (s *Source) fromProxy(ctx context.Context, r repository, n artifact.Name) (*blob.Blob, error) {
-	u := *r.location
+// Fetch fetches an artifact of a module from where its modules are, which is a module
+// proxy.
+func (c *Client) Fetch(ctx context.Context, r Repository, n artifact.Name) (*blob.Blob, error) {
+	u := *r.Location
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/")+"/"+n.Key(), ""
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	resp, err := s.get(ctx, &u)
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	resp, err := c.get(ctx, &u)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -33,7 +33,7 @@ func (s *Source) fromProxy(ctx context.Context, r repository, n artifact.Name) (
 	body := &proxyBody{inner: resp.Body, from: host, left: n.Kind.MaxSize(), cancel: cancel}
 	if resp.StatusCode != http.StatusOK {
 		defer body.Close()
-		return nil, artifact.FromStatus(host, resp.StatusCode, s.plainText(ctx, resp, body), 0)
+		return nil, artifact.FromStatus(host, resp.StatusCode, c.plainText(ctx, resp, body), 0)
 	}
 	check := func(_ context.Context, spool *blob.Spool) error {
 		if err := flaw(n, spool); err != nil {
@@ -50,16 +50,16 @@ func badAnswer(host string, err error) error {
 
 // plainText returns the beginning of an answer if it is for people, without the
 // credential that it may repeat.
-func (s *Source) plainText(ctx context.Context, resp *http.Response, body io.Reader) string {
+func (c *Client) plainText(ctx context.Context, resp *http.Response, body io.Reader) string {
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/plain" {
 		return ""
 	}
 	text, _ := io.ReadAll(io.LimitReader(body, 1<<10)) // as far as it comes
-	c, _, err := credential.For(ctx, resp.Request.URL, s.o.Credentials)
+	shown, _, err := credential.For(ctx, resp.Request.URL, c.o.Credentials)
 	if err != nil {
 		return ""
 	}
-	return c.Redact(string(text))
+	return shown.Redact(string(text))
 }
 
 // A proxyBody is a body that ends with an error when it is too large, or breaks

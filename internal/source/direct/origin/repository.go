@@ -1,4 +1,4 @@
-package direct
+package origin
 
 import (
 	"fmt"
@@ -14,17 +14,32 @@ import (
 	"github.com/goweir/weir/internal/egress"
 )
 
-// A repository is where the code of a module is.
-type repository struct {
-	goImport
-	location *url.URL // what goImport.url says
+// A Repository is where the code of a module is.
+type Repository struct {
+	Prefix   string   // the path at which modules of the repository begin
+	VCS      string   // git, for example, or "mod", where a module proxy has them
+	Location *url.URL // where it is served
+	tag      goImport // what the host says; of it the url alone where nobody was asked
 	known    bool     // the go command finds it without a go-import tag
 }
 
-// hostport returns where the repository is served.
-func (r repository) hostport() string { return hostport(r.location) }
+// Key returns what tells the repository from all others.
+func (r Repository) Key() string { return r.VCS + " " + r.tag.url }
 
-func hostport(u *url.URL) string {
+// Page returns a page from which the go command learns of the repository and nothing
+// else; nil: it knows without.
+func (r Repository) Page() []byte {
+	if r.known {
+		return nil
+	}
+	return r.tag.page()
+}
+
+// HostPort returns where the repository is served.
+func (r Repository) HostPort() string { return HostPort(r.Location) }
+
+// HostPort returns the host and the port of a URL, also where that is the usual one.
+func HostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = defaultPorts[u.Scheme]
@@ -56,17 +71,17 @@ var systems = []string{"bzr", "fossil", "git", "hg", "svn"}
 
 // fromPath returns the repository that the go command tells from the path of a
 // module alone; false: it would ask the host.
-func fromPath(mod string) (repository, bool, error) {
+func fromPath(mod string) (Repository, bool, error) {
 	elems := strings.Split(mod, "/")
 	for _, h := range codeHosts {
 		if !within(mod, h.prefix) {
 			continue
 		}
 		if len(elems) < h.elements {
-			return repository{}, false, artifact.NotFound("%s cannot be a module: repositories of its host lie deeper", mod)
+			return Repository{}, false, artifact.NotFound("%s cannot be a module: repositories of its host lie deeper", mod)
 		}
 		root := strings.Join(elems[:h.elements], "/")
-		return repository{goImport: goImport{prefix: root, vcs: h.vcs, url: "https://" + root}, location: onHost(root), known: true}, true, nil
+		return knownRepository(root, h.vcs, root), true, nil
 	}
 	for i, elem := range elems[1:] {
 		ending := path.Ext(elem)
@@ -74,10 +89,14 @@ func fromPath(mod string) (repository, bool, error) {
 			continue
 		}
 		root := strings.Join(elems[:i+2], "/")
-		bare := strings.TrimSuffix(root, ending)
-		return repository{goImport: goImport{prefix: root, vcs: ending[1:], url: "https://" + bare}, location: onHost(bare), known: true}, true, nil
+		return knownRepository(root, ending[1:], strings.TrimSuffix(root, ending)), true, nil
 	}
-	return repository{}, false, nil
+	return Repository{}, false, nil
+}
+
+// knownRepository returns a repository that is served at a path that begins with a host.
+func knownRepository(prefix, vcs, hostPath string) Repository {
+	return Repository{Prefix: prefix, VCS: vcs, Location: onHost(hostPath), tag: goImport{url: "https://" + hostPath}, known: true}
 }
 
 // onHost returns the URL of a path that begins with a host.
@@ -97,34 +116,37 @@ func checkHost(mod string) error {
 	return nil
 }
 
+// maxReason bounds what is shown of the words of others, in bytes.
+const maxReason = 300
+
 // refusal returns the error for what is not done for the sake of safety.
 func refusal(format string, args ...any) error {
-	return &artifact.Error{Class: artifact.ErrForbidden, Reason: artifact.Clean(fmt.Sprintf(format, args...), 300)}
+	return &artifact.Error{Class: artifact.ErrForbidden, Reason: artifact.Clean(fmt.Sprintf(format, args...), maxReason)}
 }
 
-// checkRepository refuses a repository that may not be fetched.
-func (s *Source) checkRepository(r repository) error {
-	if r.vcs != "mod" && !slices.Contains(s.o.VCS, r.vcs) {
-		return refusal("%s is kept in %s, which the setting direct.vcs does not allow", r.prefix, r.vcs)
+// check refuses a repository that may not be fetched.
+func (c *Client) check(r Repository) error {
+	if r.VCS != "mod" && !slices.Contains(c.o.VCS, r.VCS) {
+		return refusal("%s is kept in %s, which the setting direct.vcs does not allow", r.Prefix, r.VCS)
 	}
-	u := r.location
+	u := r.Location
 	host := strings.ToLower(u.Hostname())
 	if _, err := netip.ParseAddr(host); err != nil && !egress.IsHostName(host) {
-		return refusal("%s: the address of its repository has no valid host", r.prefix)
+		return refusal("%s: the address of its repository has no valid host", r.Prefix)
 	}
 	_, password := u.User.Password()
 	if password || u.User != nil && u.Scheme != "ssh" || strings.HasPrefix(u.User.Username(), "-") {
-		return refusal("%s: the address of its repository has a user or password that does not belong there", r.prefix)
+		return refusal("%s: the address of its repository has a user or password that does not belong there", r.Prefix)
 	}
-	if u.Scheme == "https" || u.Scheme == "ssh" && r.vcs == "git" || u.Scheme == "http" && s.allowsPlain(u) {
+	if u.Scheme == "https" || u.Scheme == "ssh" && r.VCS == "git" || u.Scheme == "http" && c.allowsPlain(u) {
 		return nil
 	}
-	return refusal("%s: the address of its repository has the scheme %q; only https is fetched, and ssh for git", r.prefix, u.Scheme)
+	return refusal("%s: the address of its repository has the scheme %q; only https is fetched, and ssh for git", r.Prefix, u.Scheme)
 }
 
 // allowsPlain reports whether the operator allows http with the host of a URL.
-func (s *Source) allowsPlain(u *url.URL) bool {
-	_, text, _ := net.SplitHostPort(hostport(u))
+func (c *Client) allowsPlain(u *url.URL) bool {
+	_, text, _ := net.SplitHostPort(HostPort(u))
 	port, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && s.o.Guard.AllowsPlain(u.Hostname(), uint16(port))
+	return err == nil && c.o.Guard.AllowsPlain(u.Hostname(), uint16(port))
 }
