@@ -57,12 +57,15 @@ var house = map[string]room{
 	"internal/prefetch":        {imports: []string{"internal/artifact", "internal/cache", xmod}, tests: []string{"internal/blob"}},
 
 	// Version control.
+	"internal/source/direct/cage": {imports: []string{
+		"internal/artifact", "internal/command", "internal/credential", "internal/egress", "internal/source/direct/clones", "internal/source/direct/origin", xmod,
+	}},
 	"internal/source/direct/clones": {},
 	"internal/source/direct/origin": {imports: []string{"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/source", xmod}},
 	"internal/source/direct/share":  {},
 	"internal/source/direct": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/command", "internal/credential", "internal/egress", "internal/limit",
-		"internal/source/direct/clones", "internal/source/direct/origin", "internal/source/direct/share", xmod,
+		"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/limit",
+		"internal/source/direct/cage", "internal/source/direct/clones", "internal/source/direct/origin", "internal/source/direct/share", xmod,
 	}, tests: []string{"internal/source"}},
 
 	// Who is at the door, and who watches.
@@ -83,7 +86,7 @@ var house = map[string]room{
 	"internal/daemon": {imports: []string{
 		"internal/admin", "internal/artifact", "internal/audit", "internal/auth", "internal/blob", "internal/cache", "internal/certificate", "internal/config",
 		"internal/credential", "internal/egress", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
-		"internal/source", "internal/source/direct", "internal/source/pool", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
+		"internal/source", "internal/source/direct", "internal/source/direct/cage", "internal/source/pool", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{

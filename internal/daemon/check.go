@@ -15,7 +15,7 @@ import (
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
-	"github.com/goweir/weir/internal/source/direct"
+	"github.com/goweir/weir/internal/source/direct/cage"
 )
 
 // Check says what would keep a server with a configuration from starting besides
@@ -99,9 +99,9 @@ func (p prober) probe(ctx context.Context, rawURL string) error {
 	case !ok:
 		return errors.New("nothing is found for the host; look at the file or the program that it comes from")
 	case c.SSH() && u.Scheme == "ssh":
-		return direct.TrySSH(ctx, p.dialer, u, c)
+		return cage.TrySSH(ctx, p.dialer, u, c)
 	case c.SSH(): // its repositories are fetched by ssh
-		return direct.TrySSH(ctx, p.dialer, &url.URL{Scheme: "ssh", Host: u.Hostname()}, c)
+		return cage.TrySSH(ctx, p.dialer, &url.URL{Scheme: "ssh", Host: u.Hostname()}, c)
 	}
 	return p.probeWeb(ctx, u, c)
 }

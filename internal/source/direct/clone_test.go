@@ -285,7 +285,7 @@ func TestFoldersAreForTheirOwnerOnly(t *testing.T) {
 	f := newForge(t)
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	s := open(t, f, func(o *Options) { o.Dir = dir })
-	for _, d := range []string{dir, s.runs, clonesDir(s)} {
+	for _, d := range []string{dir, runsDir(s), clonesDir(s)} {
 		if info, err := os.Stat(d); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("%s: %v, %v", d, info, err)
 		}

@@ -37,12 +37,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"go/version"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -52,10 +49,10 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
-	"github.com/goweir/weir/internal/command"
 	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/limit"
+	"github.com/goweir/weir/internal/source/direct/cage"
 	"github.com/goweir/weir/internal/source/direct/clones"
 	"github.com/goweir/weir/internal/source/direct/origin"
 	"github.com/goweir/weir/internal/source/direct/share"
@@ -113,16 +110,11 @@ func (o Options) withDefaults() Options {
 
 // A Source fetches modules from version control. It is safe for concurrent use.
 type Source struct {
-	o      Options
-	goTool string // the go command
-	path   string // PATH of commands
-	runs   string // the folder of workspaces
-	cwd    string // the folder commands run in; empty: that of their workspace
+	o Options
 
-	dialer    egress.Dialer
 	transport *http.Transport
 	origin    *origin.Client
-	proxy     *proxy
+	cages     *cage.Keeper
 	clones    *clones.Cache
 	slots     *share.Slots
 
@@ -153,22 +145,7 @@ const (
 // machine, or which setting is wrong.
 func New(o Options) (*Source, error) {
 	s := &Source{o: o.withDefaults()}
-	if err := s.findCommands(); err != nil {
-		return nil, fmt.Errorf("direct: %w", err)
-	}
-	roots, err := readRoots(s.o.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("direct: %w", err)
-	}
-	if err := s.openFolders(); err != nil {
-		return nil, fmt.Errorf("direct: %w", err)
-	}
-	s.dialer = egress.Dialer{Guard: s.o.Guard, Proxy: s.o.Proxy, TLS: &tls.Config{RootCAs: roots}, Resolve: s.o.resolve, Lookup: s.o.lookup}
-	s.transport = newTransport(s.dialer, roots)
-	s.origin = origin.New(origin.Options{
-		Transport: s.transport, Guard: s.o.Guard, VCS: s.o.VCS, Credentials: s.o.Credentials, UserAgent: s.o.UserAgent, Timeout: s.o.Timeout,
-	})
-	if s.proxy, err = startProxy(s.dialer, s.transport); err != nil {
+	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
 	s.slots = share.NewSlots(s.o.MaxProcesses)
@@ -182,105 +159,34 @@ func New(o Options) (*Source, error) {
 	return s, nil
 }
 
-// openFolders makes the folders and sweeps what a crash has left.
-func (s *Source) openFolders() error {
+// open makes what a Source works with, and sweeps what a crash has left.
+func (s *Source) open() error {
 	dir, err := filepath.Abs(s.o.Dir)
 	if err != nil {
 		return err
 	}
-	s.o.Dir, s.runs = dir, filepath.Join(dir, "run")
-	if err := os.RemoveAll(s.runs); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(s.runs, 0o700); err != nil {
-		return err
-	}
-	if s.cwd, err = outsideModules(s.runs); err != nil {
-		return err
-	}
-	s.clones, err = clones.Open(filepath.Join(dir, "clones"), s.runs, s.o.CacheSize)
-	return err
-}
-
-// outsideModules returns the folder to run the go command in, if the one of its
-// workspace will not do since it lies within somebody's module, whose go.mod
-// would count.
-func outsideModules(runs string) (string, error) {
-	for dir := runs; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			return "", nil
-		}
-	}
-	root := filepath.VolumeName(runs) + string(filepath.Separator)
-	if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-		return "", errors.New("the root folder of this machine has a go.mod, which the go command would take for the module it works on")
-	}
-	return root, nil
-}
-
-// oldestGo is the first release without known ways to make it accept checksums
-// that are not those of a checksum database.
-const oldestGo = "go1.26.6"
-
-// findCommands looks for the go command and version control.
-func (s *Source) findCommands() error {
-	for _, vcs := range s.o.VCS {
-		if vcs != "git" && vcs != "hg" {
-			return fmt.Errorf("version control %q is not supported, only git and hg are", vcs)
-		}
-		if _, err := exec.LookPath(vcs); err != nil {
-			return fmt.Errorf("the command %s is not installed: %w", vcs, err)
-		}
-	}
-	tool, err := findGo(s.o.Go)
+	s.o.Dir = dir
+	roots, err := readRoots(s.o.CAFile)
 	if err != nil {
 		return err
 	}
-	s.goTool = tool
-	s.path = filepath.Dir(tool) + string(filepath.ListSeparator) + os.Getenv("PATH")
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	home := os.TempDir()
-	out, _, err := command.Run(ctx, command.Command{
-		Path: tool, Args: []string{"env", "GOVERSION"}, Dir: home,
-		Env: []string{"PATH=" + s.path, "HOME=" + home, "GOTOOLCHAIN=local", "GOENV=off"},
+	dialer := egress.Dialer{Guard: s.o.Guard, Proxy: s.o.Proxy, TLS: &tls.Config{RootCAs: roots}, Resolve: s.o.resolve, Lookup: s.o.lookup}
+	s.transport = newTransport(dialer, roots)
+	s.origin = origin.New(origin.Options{
+		Transport: s.transport, Guard: s.o.Guard, VCS: s.o.VCS, Credentials: s.o.Credentials, UserAgent: s.o.UserAgent, Timeout: s.o.Timeout,
+	})
+	runs := filepath.Join(dir, "run")
+	s.cages, err = cage.Open(cage.Options{
+		Dir: runs, Go: s.o.Go, VCS: s.o.VCS, Timeout: s.o.Timeout, MaxDisk: s.o.MaxDisk,
+		Dialer: dialer, Transport: s.transport, Credentials: s.o.Credentials, CAFile: s.o.CAFile,
 	})
 	if err != nil {
-		return fmt.Errorf("%s does not work: %w", tool, err)
+		return err
 	}
-	is := goVersion(out)
-	if version.Compare(is, oldestGo) < 0 {
-		return fmt.Errorf("%s is %s; at least %s is needed", tool, artifact.Clean(out, 80), oldestGo)
+	if s.clones, err = clones.Open(filepath.Join(dir, "clones"), runs, s.o.CacheSize); err != nil {
+		return errors.Join(err, s.cages.Close())
 	}
 	return nil
-}
-
-// goVersion returns the word in the go command's version that is one; releases
-// have it first, and those that are built from source after another.
-func goVersion(text string) string {
-	for word := range strings.FieldsSeq(text) {
-		if version.IsValid(word) {
-			return word
-		}
-	}
-	return ""
-}
-
-func findGo(name string) (string, error) {
-	if name == "" {
-		name = "go"
-	}
-	tool, err := exec.LookPath(name)
-	if err != nil && name == "go" {
-		tool, err = exec.LookPath(filepath.Join(os.Getenv("GOROOT"), "bin", "go"))
-	}
-	if err != nil {
-		return "", fmt.Errorf("the go command is not installed: %w", err)
-	}
-	return filepath.Abs(tool)
 }
 
 // Close kills all commands, removes their workspaces and waits for that. Bodies
@@ -291,7 +197,7 @@ func (s *Source) Close() error {
 	s.gate.Unlock()
 	s.going.Wait()
 	s.transport.CloseIdleConnections()
-	return errors.Join(s.proxy.Close(), os.RemoveAll(s.runs))
+	return s.cages.Close()
 }
 
 // Fetch implements source.Source. Nothing of a checksum database is found. The

@@ -8,11 +8,13 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/modtest"
 )
 
@@ -59,6 +61,16 @@ func git(t *testing.T, r *modtest.Repo, args ...string) string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// guard is one that also allows what the entries name.
+func guard(t *testing.T, allow ...string) *egress.Guard {
+	t.Helper()
+	g, err := egress.NewGuard(allow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 // open returns a Source for which all hosts are the Forge.
@@ -179,9 +191,12 @@ func TestAZipIsAnOpenFileAndItsWorkspaceGone(t *testing.T) {
 	}
 }
 
+// runsDir returns the folder of the workspaces of a Source.
+func runsDir(s *Source) string { return filepath.Join(s.o.Dir, "run") }
+
 func leftovers(t *testing.T, s *Source) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(s.runs)
+	entries, err := os.ReadDir(runsDir(s))
 	if err != nil {
 		t.Fatal(err)
 	}

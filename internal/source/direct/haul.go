@@ -9,13 +9,12 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
-	"github.com/goweir/weir/internal/command"
+	"github.com/goweir/weir/internal/source/direct/cage"
 	"github.com/goweir/weir/internal/source/direct/clones"
 	"github.com/goweir/weir/internal/source/direct/origin"
 )
@@ -24,10 +23,10 @@ import (
 type haul struct {
 	text  []byte // a list, or the .info for a query
 	small small
-	zip   string // the file, within the workspace
+	zip   string // the file, within the cage
 
-	workspace workspace // is there until all takers have their zip
-	takers    atomic.Int32
+	cage   *cage.Cage // its files are there until all takers have their zip; nil: there are none
+	takers atomic.Int32
 }
 
 // small are the small files of a version.
@@ -45,7 +44,15 @@ func (s small) blob(n artifact.Name) *blob.Blob {
 func (h *haul) share(takers int) {
 	h.takers.Store(int32(takers))
 	if takers == 0 {
-		h.workspace.remove()
+		h.clear()
+	}
+}
+
+// clear removes the files. What stays, by a fault of the disk, goes when the next
+// process starts.
+func (h *haul) clear() {
+	if h.cage != nil {
+		h.cage.Remove()
 	}
 }
 
@@ -53,7 +60,7 @@ func (h *haul) share(takers int) {
 func (h *haul) blob(n artifact.Name) (*blob.Blob, error) {
 	defer func() {
 		if h.takers.Add(-1) == 0 {
-			h.workspace.remove() // what stays, by a fault of the disk, goes when the next process starts
+			h.clear()
 		}
 	}()
 	switch n.Kind {
@@ -103,11 +110,11 @@ func (s *Source) bringOnce(ctx context.Context, r origin.Repository, n artifact.
 		return nil, err
 	}
 	defer done()
-	c, err := s.newCage(ctx, k, n.Module, r)
+	c, err := s.cages.Build(ctx, k, n.Module, r)
 	if err != nil {
 		return nil, err
 	}
-	defer s.end(c)
+	defer c.Close()
 	var h *haul
 	if r.VCS == "hg" {
 		err = s.origin.Probe(ctx, r)
@@ -116,10 +123,10 @@ func (s *Source) bringOnce(ctx context.Context, r origin.Repository, n artifact.
 		h, err = s.work(ctx, k, c, r, n)
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.remove())
+		return nil, errors.Join(err, c.Remove())
 	}
 	if h.zip == "" {
-		return h, c.remove()
+		return h, c.Remove()
 	}
 	return h, nil
 }
@@ -146,17 +153,17 @@ func (s *Source) turn(ctx context.Context, k *clones.Clone, r origin.Repository,
 }
 
 // work runs the go command for an artifact and takes in what it brings.
-func (s *Source) work(ctx context.Context, k *clones.Clone, c *cage, r origin.Repository, n artifact.Name) (*haul, error) {
+func (s *Source) work(ctx context.Context, k *clones.Clone, c *cage.Cage, r origin.Repository, n artifact.Name) (*haul, error) {
 	if n.Kind == artifact.Zip {
-		if err := c.keepPacked(n); err != nil {
+		if err := c.KeepPacked(n); err != nil {
 			return nil, err
 		}
 	}
-	a, err := s.runGo(ctx, k, c, r, arguments(n))
+	a, err := s.ask(ctx, k, c, r, arguments(n))
 	if err != nil {
 		return nil, err
 	}
-	h := &haul{workspace: c.workspace}
+	h := &haul{cage: c}
 	switch n.Kind {
 	case artifact.List:
 		h.text = a.list()
@@ -168,7 +175,7 @@ func (s *Source) work(ctx context.Context, k *clones.Clone, c *cage, r origin.Re
 		s.remember(n.Module, a.Version, small{mod: files.mod})
 		return h, err
 	case artifact.Zip:
-		h.zip = c.file(n)
+		h.zip = c.File(n)
 	}
 	h.small, err = readSmall(c, n.Module, n.Version)
 	s.remember(n.Module, n.Version, h.small)
@@ -176,12 +183,12 @@ func (s *Source) work(ctx context.Context, k *clones.Clone, c *cage, r origin.Re
 }
 
 // readSmall reads the small files of a version.
-func readSmall(c *cage, mod, version string) (files small, err error) {
+func readSmall(c *cage.Cage, mod, version string) (files small, err error) {
 	n := artifact.Name{Kind: artifact.Info, Module: mod, Version: version}
-	if files.info, err = os.ReadFile(c.file(n)); err != nil {
+	if files.info, err = os.ReadFile(c.File(n)); err != nil {
 		return small{}, err
 	}
-	files.mod, err = os.ReadFile(c.file(n.Sibling(artifact.Mod)))
+	files.mod, err = os.ReadFile(c.File(n.Sibling(artifact.Mod)))
 	return files, err
 }
 
@@ -202,7 +209,7 @@ func (s *Source) remembered(n artifact.Name) (small, bool) {
 // maxRemembered bounds the size of what is remembered, in bytes.
 const maxRemembered = 256 << 10
 
-// command returns the arguments of the go command that brings an artifact.
+// arguments returns those of the go command that brings an artifact.
 // Neither a module path nor a version that [artifact.Parse] lets pass begins
 // with a dash.
 func arguments(n artifact.Name) []string {
@@ -217,32 +224,16 @@ func arguments(n artifact.Name) []string {
 	return []string{"list", "-m", "-e", "-json", "--", n.Module + "@" + n.Version}
 }
 
-// runGo runs the go command within bounds of time and disk.
-func (s *Source) runGo(ctx context.Context, k *clones.Clone, c *cage, r origin.Repository, args []string) (answer, error) {
-	late := &artifact.Error{Class: artifact.ErrTimeout, Reason: fmt.Sprintf("fetch timed out: the repository of %s took longer than %s", r.Prefix, s.o.Timeout)}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, late)
-	defer cancel()
-	watched, stop := s.watchDisk(ctx, k, c, r)
-	dir := s.cwd
-	if dir == "" {
-		dir = c.work()
-	}
-	stdout, stderr, err := command.Run(watched, command.Command{Path: s.goTool, Args: args, Dir: dir, Env: c.env})
-	stop()
-	if watched.Err() != nil {
-		k.Killed()
-		return answer{}, context.Cause(watched)
-	}
-	if errors.Is(err, command.ErrTooLong) {
-		return answer{}, &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("the repository of %s has more to list than %d bytes", r.Prefix, command.MaxStdout)}
-	}
+// ask lets the go command answer.
+func (s *Source) ask(ctx context.Context, k *clones.Clone, c *cage.Cage, r origin.Repository, args []string) (answer, error) {
+	stdout, stderr, err := c.Run(ctx, args...)
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return answer{}, err
 	}
 	a, problem := parseAnswer(stdout, stderr, err)
 	switch {
 	case problem == "" && r.VCS == "hg": // whose failures the go command conceals
-		return a, c.toVCS.trouble()
+		return a, c.Refused()
 	case problem == "":
 		return a, nil
 	case containsAny(problem, brokenClone):
@@ -250,33 +241,6 @@ func (s *Source) runGo(ctx context.Context, k *clones.Clone, c *cage, r origin.R
 		return answer{}, fmt.Errorf("%w: %w", errBrokenClone, s.explain(ctx, c, r, problem))
 	}
 	return answer{}, s.explain(ctx, c, r, problem)
-}
-
-// diskInterval is how often the disk space of a command is looked at.
-const diskInterval = 500 * time.Millisecond
-
-// watchDisk returns a context that ends when a command takes more disk space
-// than it may. stop ends the watch and waits for it.
-func (s *Source) watchDisk(ctx context.Context, k *clones.Clone, c *cage, r origin.Repository) (watched context.Context, stop func()) {
-	before := clones.Size(k.Dir())
-	watched, cancel := context.WithCancelCause(ctx)
-	stopped, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(diskInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-stopped:
-				return
-			}
-			if clones.Size(k.Dir())+clones.Size(c.dir)-before > s.o.MaxDisk {
-				cancel(&artifact.Error{Class: artifact.ErrForbidden, Reason: fmt.Sprintf("the repository of %s takes more disk space than the %d bytes it may", r.Prefix, s.o.MaxDisk)})
-			}
-		}
-	}()
-	return watched, func() { close(stopped); <-done }
 }
 
 // An answer is what the go command says of a module, in JSON.

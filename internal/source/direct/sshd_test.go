@@ -5,13 +5,11 @@
 package direct
 
 import (
-	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/credential"
-	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/modtest"
 )
 
@@ -57,36 +55,6 @@ func TestARealSSHServerThatIsNotKnownOrDoesNotKnowUsIsTrouble(t *testing.T) {
 		err := wantClass(t, s, "www.example.com/x/@v/list", artifact.ErrBadUpstream)
 		if _, hint := artifact.Explain(err); !strings.Contains(hint, "credentials for git.example.com") {
 			t.Errorf("%v: hint %q", err, hint)
-		}
-	}
-}
-
-func TestALoginByRealSSHIsTriedWithoutARepository(t *testing.T) {
-	f := newForge(t)
-	server, _ := newSSH(t, f)
-	other, _ := newSSH(t, f)
-	d := egress.Dialer{Guard: guard(t, "127.0.0.0/8"), Resolve: func(string) string { return server.Addr }}
-	good := credential.Credential{Username: server.User, SSHKeyFile: server.KeyFile, KnownHostsFile: server.KnownHostsFile}
-	unknownKey, unknownHost := good, good
-	unknownKey.SSHKeyFile, unknownHost.KnownHostsFile = other.KeyFile, other.KnownHostsFile
-	for what, c := range map[string]struct {
-		credential credential.Credential
-		address    string
-		want       string // of the error
-	}{
-		"that is right":           {good, "ssh://git.example.com/group", ""},
-		"at another port":         {good, "ssh://git.example.com:2222/group", ""},
-		"of the user in the URL":  {credential.Credential{SSHKeyFile: good.SSHKeyFile, KnownHostsFile: good.KnownHostsFile}, "ssh://" + server.User + "@git.example.com", ""},
-		"with a key nobody knows": {unknownKey, "ssh://git.example.com", "Permission denied"},
-		"where another answers":   {unknownHost, "ssh://git.example.com", "verification failed"},
-	} {
-		u, err := url.Parse(c.address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = TrySSH(patient(t), d, u, c.credential)
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("a login %s: %v", what, err)
 		}
 	}
 }

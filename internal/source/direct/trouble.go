@@ -8,6 +8,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/credential"
+	"github.com/goweir/weir/internal/source/direct/cage"
 	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
@@ -20,8 +21,8 @@ const maxReason = 300
 // repository. All else is trouble, and so is what is not known.
 //
 // Source: cmd/go/internal/modfetch, coderepo.go and codehost/git.go.
-func (s *Source) explain(ctx context.Context, c *cage, r origin.Repository, text string) error {
-	if err := c.toVCS.trouble(); err != nil {
+func (s *Source) explain(ctx context.Context, c *cage.Cage, r origin.Repository, text string) error {
+	if err := c.Refused(); err != nil {
 		return err
 	}
 	reason := s.clean(c, text)
@@ -99,17 +100,16 @@ func containsAny(text string, parts []string) bool {
 
 // clean makes a text of the go command fit to be shown: without secrets, paths
 // of this machine, and the command line of what failed.
-func (s *Source) clean(c *cage, text string) string {
-	text = c.shown.Redact(failedCommand.ReplaceAllString(text, " "))
-	text = strings.ReplaceAll(text, c.dir, "")
+func (s *Source) clean(c *cage.Cage, text string) string {
+	text = c.Redact(failedCommand.ReplaceAllString(text, " "))
 	text = strings.ReplaceAll(text, s.o.Dir, "")
 	return artifact.Clean(strings.TrimPrefix(text, "go: "), maxReason)
 }
 
 // probeGuessed returns why the go command has found no repository by any scheme,
 // which it does not tell.
-func (s *Source) probeGuessed(ctx context.Context, c *cage, r origin.Repository) error {
-	if c.toVCS.tunnel == "" {
+func (s *Source) probeGuessed(ctx context.Context, c *cage.Cage, r origin.Repository) error {
+	if c.OverSSH() {
 		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the repository of " + r.Prefix + " cannot be read by ssh", Hint: credential.Hint(r.Location.Hostname())}
 	}
 	if err := s.origin.Probe(ctx, r); err != nil {

@@ -2,18 +2,27 @@ package direct
 
 import (
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 func TestTextsOfTheGoCommandAreJudged(t *testing.T) {
-	s := &Source{o: Options{Dir: "/data/direct"}}
-	c := &cage{workspace: workspace{dir: "/data/direct/run/run-1"}, toVCS: &pass{}, shown: credential.Credential{Password: "s3cret"}}
+	s := open(t, newForge(t))
 	r := origin.Repository{Prefix: "github.com/a/b", VCS: "git", Location: &url.URL{Scheme: "https", Host: "github.com", Path: "/a/b"}}
+	k, err := s.clones.Use("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.cages.Build(t.Context(), k, "github.com/a/b", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	here := strings.NewReplacer("/data/direct/run/run-1", filepath.Join(runsDir(s), leftovers(t, s)[0]), "/data/direct", s.o.Dir)
 	const failed = "github.com/a/b@v1.0.0: invalid version: git ls-remote -q --end-of-options https://github.com/a/b in /data/direct/run/run-1/mod/cache/vcs/0123: exit status 128:\n\t"
 	for text, class := range map[string]error{
 		"github.com/a/b@v1.0.0: invalid version: unknown revision v1.0.0":                                                                       artifact.ErrNotFound,
@@ -39,12 +48,12 @@ func TestTextsOfTheGoCommandAreJudged(t *testing.T) {
 		"github.com/a/b@v1.0.0: git fetch -f --depth=1 --end-of-options origin x in /data/direct/x: signal: killed":                             artifact.ErrBadUpstream,
 		"github.com/a/b@v1.0.0: invalid version: git fetch -f origin refs/heads/*:refs/heads/* in /x: exit status 128:\n\tfatal: unknown error": artifact.ErrBadUpstream,
 	} {
-		err := s.explain(t.Context(), c, r, text)
+		err := s.explain(t.Context(), c, r, here.Replace(text))
 		reason, hint := artifact.Explain(err)
 		if artifact.Class(err) != class {
 			t.Errorf("%q: %v", text, err)
 		}
-		if strings.Contains(reason, "/data") || strings.Contains(reason, "exit status") || strings.Contains(reason, "\n") || len(reason) > maxReason+20 {
+		if strings.Contains(reason, s.o.Dir) || strings.Contains(reason, "run-") || strings.Contains(reason, "exit status") || strings.Contains(reason, "\n") || len(reason) > maxReason+20 {
 			t.Errorf("%q: reason %q", text, reason)
 		}
 		if wants := containsAny(text, needsCredential) && strings.Contains(text, "exit status"); wants != strings.Contains(hint, "credentials for github.com") {

@@ -1,8 +1,7 @@
-package direct
+package cage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -11,67 +10,23 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/credential"
-	"github.com/goweir/weir/internal/source/direct/clones"
 	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
-// A cage is what one command gets to see of the world: an environment made
-// from nothing, and two passes of the proxy. The go command's pass shows it a
-// page with the one go-import tag that counts, and leads nowhere; that of
-// version control leads to the repository.
-type cage struct {
-	workspace
-	toGo  *pass
-	toVCS *pass
-	env   []string
-	shown credential.Credential // must not be in any text that leaves
-}
-
-// newCage builds the cage for work on a repository. The caller ends it.
-func (s *Source) newCage(ctx context.Context, k *clones.Clone, mod string, r origin.Repository) (*cage, error) {
-	w, err := newWorkspace(s.runs, k)
-	if err != nil {
-		return nil, err
-	}
-	c := &cage{workspace: w, toGo: newPass(), toVCS: newPass()}
-	c.toGo.page = r.Page()
-	toGo, toVCS := s.proxy.show(c.toGo), s.proxy.show(c.toVCS)
-	c.env = append(s.goEnv(w, mod, r), "HTTP_PROXY="+toGo, "HTTPS_PROXY="+toGo)
-	var more []string
-	if r.VCS == "hg" {
-		more, err = s.hgEnv(c, r, toVCS)
-	} else {
-		more, err = s.gitEnv(ctx, c, r, toVCS)
-	}
-	if err != nil {
-		return nil, errors.Join(err, w.remove())
-	}
-	c.env = append(c.env, more...)
-	s.proxy.issue(ctx, c.toGo)
-	s.proxy.issue(ctx, c.toVCS)
-	return c, nil
-}
-
-// end closes the ways out of a cage. Its workspace stays.
-func (s *Source) end(c *cage) {
-	s.proxy.revoke(c.toGo)
-	s.proxy.revoke(c.toVCS)
-}
-
 // goEnv is the environment of the go command. Nothing is taken over from that
 // of this process but where programs are.
-func (s *Source) goEnv(w workspace, mod string, r origin.Repository) []string {
+func (k *Keeper) goEnv(w workspace, mod string, r origin.Repository) []string {
 	env := []string{
-		"PATH=" + s.path,
+		"PATH=" + k.path,
 		"HOME=" + w.home(), "USERPROFILE=" + w.home(), "XDG_CONFIG_HOME=" + filepath.Join(w.home(), ".config"),
 		"TMPDIR=" + w.tmp(), "TMP=" + w.tmp(), "TEMP=" + w.tmp(),
 		"LC_ALL=C",
 		"GOMODCACHE=" + w.modCache(), "GOCACHE=" + filepath.Join(w.tmp(), "build"), "GOPATH=" + filepath.Join(w.home(), "go"),
 		"GOENV=off", "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOWORK=off", "GOAUTH=off",
-		"GOPROXY=direct", "GOSUMDB=off", "GOVCS=*:" + strings.Join(s.o.VCS, "|"),
+		"GOPROXY=direct", "GOSUMDB=off", "GOVCS=*:" + strings.Join(k.o.VCS, "|"),
 	}
-	if s.o.CAFile != "" {
-		env = append(env, "SSL_CERT_FILE="+s.o.CAFile, "GIT_SSL_CAINFO="+s.o.CAFile)
+	if k.o.CAFile != "" {
+		env = append(env, "SSL_CERT_FILE="+k.o.CAFile, "GIT_SSL_CAINFO="+k.o.CAFile)
 	}
 	if r.Page() != nil {
 		// The go command goes on to plain http, which it needs no certificate
@@ -83,7 +38,7 @@ func (s *Source) goEnv(w workspace, mod string, r origin.Repository) []string {
 
 // gitEnv is the environment of git, with the credential for the repository in
 // it. It also opens the way there.
-func (s *Source) gitEnv(ctx context.Context, c *cage, r origin.Repository, proxyURL string) ([]string, error) {
+func (k *Keeper) gitEnv(ctx context.Context, c *Cage, r origin.Repository, proxyURL string) ([]string, error) {
 	config := gitConfig{
 		{"core.hooksPath", os.DevNull}, {"core.attributesFile", os.DevNull}, {"core.fsmonitor", "false"}, {"init.templateDir", ""},
 		{"protocol.ext.allow", "never"}, {"protocol.file.allow", "never"}, {"protocol.git.allow", "never"},
@@ -96,14 +51,14 @@ func (s *Source) gitEnv(ctx context.Context, c *cage, r origin.Repository, proxy
 		"GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=", "GCM_INTERACTIVE=never",
 		"GIT_PROTOCOL_FROM_USER=0", "GIT_SSH_VARIANT=ssh",
 	}
-	shown, ok, err := credential.For(ctx, r.Location, s.o.Credentials)
+	shown, ok, err := credential.For(ctx, r.Location, k.o.Credentials)
 	if err != nil {
 		return nil, err
 	}
 	overSSH := r.Location.Scheme == "ssh" || ok && shown.SSH() && r.VCS == "git"
 	switch {
 	case overSSH:
-		command, err := s.sshCommand(ctx, r, shown)
+		command, err := k.sshCommand(ctx, r, shown)
 		if err != nil {
 			return nil, err
 		}
@@ -134,12 +89,12 @@ func (s *Source) gitEnv(ctx context.Context, c *cage, r origin.Repository, proxy
 const hgrc = "[ui]\ninteractive = no\n[subrepos]\nallowed = no\n[http_proxy]\nalways = yes\n"
 
 // hgEnv is the environment of Mercurial. It gets no credentials.
-func (s *Source) hgEnv(c *cage, r origin.Repository, proxyURL string) ([]string, error) {
+func (k *Keeper) hgEnv(c *Cage, r origin.Repository, proxyURL string) ([]string, error) {
 	c.toVCS.tunnel = r.HostPort()
 	config := filepath.Join(c.dir, "hgrc")
 	text := hgrc
-	if s.o.CAFile != "" {
-		text += "[web]\ncacerts = " + s.o.CAFile + "\n"
+	if k.o.CAFile != "" {
+		text += "[web]\ncacerts = " + k.o.CAFile + "\n"
 	}
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -161,7 +116,7 @@ func (c gitConfig) env() []string {
 
 // store puts a password where git finds it when the repository's host asks for
 // it, and no other host does: in a file that goes with the workspace.
-func (c *cage) store(u *url.URL, shown credential.Credential) ([2]string, error) {
+func (c *Cage) store(u *url.URL, shown credential.Credential) ([2]string, error) {
 	host := &url.URL{Scheme: u.Scheme, Host: u.Host}
 	with := *host
 	with.User = url.UserPassword(shown.User(), shown.Password)

@@ -1,4 +1,4 @@
-package direct
+package cage
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 
 // sshCommand returns the command that git runs in place of ssh. It knows one
 // host, whose key must be known, at one address that the Guard allows.
-func (s *Source) sshCommand(ctx context.Context, r origin.Repository, key credential.Credential) (string, error) {
+func (k *Keeper) sshCommand(ctx context.Context, r origin.Repository, key credential.Credential) (string, error) {
 	host := strings.ToLower(r.Location.Hostname())
 	if !key.SSH() || key.KnownHostsFile == "" {
 		return "", &artifact.Error{Class: artifact.ErrBadUpstream, Reason: r.Prefix + " is fetched by ssh, and there is no key for it", Hint: credential.Hint(host)}
@@ -30,7 +30,7 @@ func (s *Source) sshCommand(ctx context.Context, r origin.Repository, key creden
 	if r.Location.Scheme == "ssh" {
 		hostport = r.HostPort()
 	}
-	to, err := s.dialer.Pin(ctx, hostport)
+	to, err := k.o.Dialer.Pin(ctx, hostport)
 	if err != nil {
 		return "", err
 	}

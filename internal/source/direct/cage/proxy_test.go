@@ -1,4 +1,4 @@
-package direct
+package cage
 
 import (
 	"bufio"
@@ -27,7 +27,7 @@ func guard(t *testing.T, allow ...string) *egress.Guard {
 func newProxy(t *testing.T, g *egress.Guard, all string) *proxy {
 	t.Helper()
 	d := egress.Dialer{Guard: g, Resolve: func(string) string { return all }}
-	p, err := startProxy(d, newTransport(d, nil))
+	p, err := startProxy(d, &http.Transport{DialContext: d.DialContext})
 	if err != nil {
 		t.Fatal(err)
 	}

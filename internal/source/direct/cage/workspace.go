@@ -1,4 +1,4 @@
-package direct
+package cage
 
 import (
 	"errors"
@@ -9,15 +9,14 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/source/direct/clones"
 )
 
 // A workspace is the folder of one command: its home, its temporary files, and
 // its module cache, in which only the clone of the repository outlives it.
 type workspace struct{ dir string }
 
-// newWorkspace makes a workspace within a folder, around a clone.
-func newWorkspace(within string, k *clones.Clone) (w workspace, err error) {
+// newWorkspace makes a workspace within a folder, around the folder of a clone.
+func newWorkspace(within, clone string) (w workspace, err error) {
 	w.dir, err = os.MkdirTemp(within, "run-")
 	if err != nil {
 		return w, err
@@ -25,11 +24,11 @@ func newWorkspace(within string, k *clones.Clone) (w workspace, err error) {
 	for _, dir := range []string{w.tmp(), w.work(), w.telemetry(), filepath.Dir(w.vcs())} {
 		err = errors.Join(err, os.MkdirAll(dir, 0o700))
 	}
-	err = errors.Join(err, os.Symlink(k.Dir(), w.vcs()))
+	err = errors.Join(err, os.Symlink(clone, w.vcs()))
 	// The go command would start a process of its own to look after statistics.
 	err = errors.Join(err, os.WriteFile(filepath.Join(w.telemetry(), "mode"), []byte("off"), 0o600))
 	if err != nil {
-		return w, errors.Join(err, w.remove())
+		return w, errors.Join(err, w.Remove())
 	}
 	return w, nil
 }
@@ -52,14 +51,14 @@ func (w workspace) telemetry() string {
 	return filepath.Join(w.home(), config, "go", "telemetry")
 }
 
-// file returns where the go command puts an artifact of a canonical version.
-func (w workspace) file(n artifact.Name) string {
+// File returns where the go command puts an artifact of a canonical version.
+func (w workspace) File(n artifact.Name) string {
 	return filepath.Join(w.modCache(), "cache", "download", filepath.FromSlash(n.Key()))
 }
 
-// keepPacked lets the go command believe that it has extracted a version, so
+// KeepPacked lets the go command believe that it has extracted a version, so
 // that it only makes the zip.
-func (w workspace) keepPacked(n artifact.Name) error {
+func (w workspace) KeepPacked(n artifact.Name) error {
 	mod, err := module.EscapePath(n.Module)
 	if err != nil {
 		return err
@@ -71,6 +70,6 @@ func (w workspace) keepPacked(n artifact.Name) error {
 	return os.MkdirAll(filepath.Join(w.modCache(), filepath.FromSlash(mod)+"@"+version), 0o700)
 }
 
-// remove removes the workspace. Files that are open stay readable, where the
+// Remove removes the workspace. Files that are open stay readable, where the
 // system allows that; elsewhere they go when the next process starts.
-func (w workspace) remove() error { return os.RemoveAll(w.dir) }
+func (w workspace) Remove() error { return os.RemoveAll(w.dir) }

@@ -1,4 +1,4 @@
-package direct
+package cage
 
 import (
 	"context"
@@ -48,6 +48,12 @@ type pass struct {
 
 // newPass returns a pass that says nothing yet and is not valid yet.
 func newPass() *pass { return &pass{word: rand.Text()} }
+
+// The bounds of what a command may say to the proxy, and of what is shown of that.
+const (
+	maxHeader = 256 << 10
+	maxReason = 300
+)
 
 // startProxy starts a proxy whose connections are made by d and, for plain
 // http, by t.
