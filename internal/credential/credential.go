@@ -4,8 +4,8 @@
 // name, and it takes itself out of texts. A [Store] has those of the operator. Each entry
 // is bound to the beginning of a URL: scheme, host and port are the same, and its path
 // begins the path of the repository, at a slash. Of several that fit, the longest counts;
-// a netrc file is asked last, for the host. What is shown nowhere else is promised by who
-// asks: see package direct.
+// a netrc file is asked last, for the host. That it is shown nowhere else is promised by
+// who asks: see packages origin and cage below source/direct.
 //
 // Tokens of GitHub Apps are made here when they are needed, kept for as long as they
 // are good, and made once for all who wait for one.

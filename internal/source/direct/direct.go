@@ -4,20 +4,18 @@
 // the go command is what fetches: the same versions, the same .info and .mod,
 // and zips with the same hash. It promises that
 //
-//   - the go command and version control run in a cage: an environment made from
-//     nothing, a home of their own, no hooks, no prompts, no configuration but
-//     ours, bounds on time, disk and output; at its end, whole process groups
-//     are killed and waited for;
-//   - they reach one place, the repository of the module, and that only if the
-//     [egress.Guard] allows the very address that is connected to. Where the
-//     repository is, is found out here; the go command is told;
+//   - where the repository of a module is, is found out here; the go command is
+//     told (package origin);
+//   - it and version control run in a cage, from which they reach that one place,
+//     and that only if the [egress.Guard] allows the very address that is
+//     connected to (package cage);
 //   - credentials get to the host they are for and to no other, are on no
 //     command line, and in no error;
 //   - clones are kept, within a bound, and shared by all versions of a
 //     repository, so that a further version costs what it adds, and a version
-//     list one question;
+//     list one question (package clones);
 //   - equal work is done once for all who want it, and a host that hangs holds
-//     up nobody who wants something from another one;
+//     up nobody who wants something from another one (package share);
 //   - only proven absence is ErrNotFound. What is not proven, such as a host
 //     that wants credentials, is trouble. With Mercurial, whose failures the
 //     go command conceals, this holds as far as the host has just answered.

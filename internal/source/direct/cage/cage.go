@@ -94,7 +94,7 @@ const diskInterval = 500 * time.Millisecond
 // watchDisk returns a context that ends when a command takes more disk space
 // than it may. stop ends the watch and waits for it.
 func (c *Cage) watchDisk(ctx context.Context) (watched context.Context, stop func()) {
-	max, before := c.keeper.o.MaxDisk, clones.Size(c.clone.Dir())
+	limit, before := c.keeper.o.MaxDisk, clones.Size(c.clone.Dir())
 	watched, cancel := context.WithCancelCause(ctx)
 	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -107,8 +107,8 @@ func (c *Cage) watchDisk(ctx context.Context) (watched context.Context, stop fun
 			case <-stopped:
 				return
 			}
-			if clones.Size(c.clone.Dir())+clones.Size(c.dir)-before > max {
-				cancel(&artifact.Error{Class: artifact.ErrForbidden, Reason: fmt.Sprintf("the repository of %s takes more disk space than the %d bytes it may", c.repository.Prefix, max)})
+			if clones.Size(c.clone.Dir())+clones.Size(c.dir)-before > limit {
+				cancel(&artifact.Error{Class: artifact.ErrForbidden, Reason: fmt.Sprintf("the repository of %s takes more disk space than the %d bytes it may", c.repository.Prefix, limit)})
 			}
 		}
 	}()

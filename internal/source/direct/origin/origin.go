@@ -10,6 +10,7 @@
 //   - a repository that is found may be fetched: its version control is allowed, its
 //     scheme is https, or ssh for git, and its host is a name or an address that a
 //     command takes for nothing else;
+//   - what a module proxy sends is bounded, and states what must hold of it;
 //   - only proven absence is ErrNotFound: what the path of a module says, or the honest
 //     answer of its host. All else is trouble.
 //
