@@ -68,7 +68,7 @@ func TestAPasswordIsInOneFileAndNowhereElse(t *testing.T) {
 		t.Errorf("git reads %q, %v; want %q", text, err, want)
 	}
 	if info, err := os.Stat(c.credentials()); err != nil || info.Mode().Perm()&0o077 != 0 {
-		t.Errorf("others may read it: %v, %v", info.Mode(), err)
+		t.Errorf("others may read it: %v, %v", info, err)
 	}
 	if got := c.Redact("in " + c.dir + "/mod: " + password + " and " + basic + " are wrong"); got != "in /mod: xxxxx and xxxxx are wrong" {
 		t.Errorf("what is shown: %q", got)
