@@ -70,7 +70,6 @@ var house = map[string]room{
 
 	// Who is at the door, and who watches.
 	"internal/policy":      {imports: []string{"internal/artifact", xmod}},
-	"internal/auth":        {imports: []string{"internal/artifact", "internal/policy", oidc}},
 	"internal/limit":       {},
 	"internal/audit":       {},
 	"internal/certificate": {imports: []string{"internal/store", xcrypto}, tests: []string{"internal/store/disk", "internal/store/mem"}},
@@ -78,19 +77,26 @@ var house = map[string]room{
 	"internal/server":      {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/policy"}},
 	"internal/telemetry":   {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", "internal/store", prometheus}},
 
+	// Who asks.
+	"internal/auth":          {imports: []string{"internal/artifact", "internal/auth/accounts", "internal/auth/idtoken", "internal/auth/password", "internal/policy"}},
+	"internal/auth/accounts": {imports: []string{"internal/auth/idtoken", "internal/auth/password", "internal/policy"}},
+	"internal/auth/idtoken":  {imports: []string{"internal/artifact", "internal/auth/recent", "internal/policy", oidc}},
+	"internal/auth/password": {imports: []string{"internal/artifact", "internal/auth/recent"}},
+	"internal/auth/recent":   {},
+
 	// What builds the house, and what people call.
 	"internal/filelock": {},
 	"internal/goenv":    {},
 	"internal/spelling": {},
 	"internal/config":   {imports: []string{"internal/goenv", "internal/spelling", xmod, yaml}},
 	"internal/daemon": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/audit", "internal/auth", "internal/blob", "internal/cache", "internal/certificate", "internal/config",
+		"internal/admin", "internal/artifact", "internal/audit", "internal/auth", "internal/auth/accounts", "internal/auth/idtoken", "internal/blob", "internal/cache", "internal/certificate", "internal/config",
 		"internal/credential", "internal/egress", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
 		"internal/source", "internal/source/direct", "internal/source/direct/cage", "internal/source/pool", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/goenv", "internal/policy",
+		"internal/admin", "internal/artifact", "internal/auth/accounts", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/goenv", "internal/policy",
 		"internal/source", "internal/source/pool", "internal/sumdb",
 		"internal/client/bundle", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
 		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",

@@ -2,8 +2,11 @@
 //
 // An [Authenticator] makes the [policy.Subject] of a request, which says who
 // asks and nothing of what they may do. It accepts tokens that Weir has made and
-// the passwords of users, both of a [File]; identity tokens of providers of
-// OpenID Connect ([Issuer]); and certificates that the TLS server has verified.
+// the passwords of users, both of a file (package accounts); identity tokens of
+// providers of OpenID Connect (package idtoken); and certificates that the TLS
+// server has verified. It reads what a request shows, asks the room that knows
+// of it, and says what is to be done about what is not accepted.
+//
 // A token may come as Bearer or, since .netrc and GOPROXY know nothing else, as
 // the password of Basic with any user name. Credentials that are not right are
 // refused even where none are needed, so that nobody is somebody else than they
@@ -20,13 +23,15 @@
 package auth
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/auth/accounts"
+	"github.com/goweir/weir/internal/auth/idtoken"
+	"github.com/goweir/weir/internal/auth/password"
 	"github.com/goweir/weir/internal/policy"
 )
 
@@ -40,10 +45,10 @@ const (
 
 // Options are the settings of an Authenticator.
 type Options struct {
-	Required    bool     // refuse requests without credentials; else they are anonymous
-	File        *File    // tokens and users; nil: there are none
-	Issuers     []Issuer // whose identity tokens are accepted
-	ClientCerts bool     // a verified client certificate tells who asks
+	Required    bool             // refuse requests without credentials; else they are anonymous
+	File        *accounts.File   // tokens and users; nil: there are none
+	Issuers     []idtoken.Issuer // whose identity tokens are accepted
+	ClientCerts bool             // a verified client certificate tells who asks
 
 	Trusted []netip.Prefix // proxies that are believed in what X-Forwarded-For says
 	Allow   []netip.Prefix // addresses that may come in; empty: all
@@ -53,9 +58,9 @@ type Options struct {
 // An Authenticator finds out who asks. It is safe for concurrent use.
 type Authenticator struct {
 	required, certificates bool
-	file                   *File
-	passwords              *passwords
-	issuers                *issuers
+	file                   *accounts.File
+	passwords              *password.Checker
+	identities             *idtoken.Verifier
 	doors                  doors
 }
 
@@ -65,25 +70,24 @@ func New(o Options) (*Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
-	issuers, err := newIssuers(o.Issuers)
+	identities, err := idtoken.New(o.Issuers)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("auth: %w", err)
 	}
 	if o.File == nil {
-		o.File = &File{}
+		o.File = &accounts.File{}
 	}
 	return &Authenticator{
 		required: o.Required, certificates: o.ClientCerts, file: o.File,
-		passwords: newPasswords(), issuers: issuers, doors: doors,
+		passwords: password.NewChecker(), identities: identities, doors: doors,
 	}, nil
 }
 
 // Close ends what is under way in the background and waits for it. Requests for
 // which it would be needed are refused from then on.
-func (a *Authenticator) Close() error {
-	a.passwords.close()
-	a.issuers.close()
-	return nil
+func (a *Authenticator) Close() {
+	a.passwords.Close()
+	a.identities.Close()
 }
 
 // ErrUnauthenticated is the refusal of a request without credentials where they
@@ -150,32 +154,48 @@ func (a *Authenticator) withoutHeader(r *http.Request) (policy.Subject, error) {
 
 // verify returns who the credentials are of.
 func (a *Authenticator) verify(r *http.Request, c credentials) (policy.Subject, error) {
-	known := a.file.known()
-	if id, secret, ok := parseToken(c.secret); ok {
-		return known.verifyToken(id, secret, time.Now())
+	if id, secret, ok := accounts.ParseToken(c.secret); ok {
+		return a.verifyToken(id, secret, time.Now())
 	}
-	if isJWT(c.secret) {
-		return a.issuers.verify(r.Context(), c.secret)
+	if idtoken.IsJWT(c.secret) {
+		s, err := a.identities.Verify(r.Context(), c.secret)
+		if err != nil {
+			return policy.Subject{}, err
+		}
+		s.Method = MethodOIDC
+		return s, nil
 	}
 	if c.scheme != basic {
 		return policy.Subject{}, errWrong
 	}
-	return a.verifyPassword(r, known, c)
+	return a.verifyPassword(r, c)
 }
 
-func (a *Authenticator) verifyPassword(r *http.Request, known *records, c credentials) (policy.Subject, error) {
-	if len(known.users) == 0 {
+// verifyToken returns who a token belongs to. That it has expired or was revoked
+// is only told to who holds its secret.
+func (a *Authenticator) verifyToken(id, secret string, now time.Time) (policy.Subject, error) {
+	t, right := a.file.Token(id, secret)
+	switch {
+	case !right:
 		return policy.Subject{}, errWrong
+	case t.Revoked:
+		return policy.Subject{}, refuse("the token "+id+" was revoked", hintLogin)
+	case t.Expired(now):
+		return policy.Subject{}, refuse("the token "+id+" expired at "+t.Expires.UTC().Format(time.RFC3339), hintLogin)
 	}
-	user := known.user(c.user)
-	right, err := a.passwords.verify(r.Context(), c.user, user.hash, c.secret)
+	return policy.Subject{Name: t.User, Method: MethodToken, Groups: t.Groups}, nil
+}
+
+func (a *Authenticator) verifyPassword(r *http.Request, c credentials) (policy.Subject, error) {
+	user, hash, known := a.file.User(c.user)
+	right, err := a.passwords.Check(r.Context(), c.user, hash, c.secret)
 	if err != nil {
 		return policy.Subject{}, err
 	}
-	if !right || user == nobody {
+	if !right || !known {
 		return policy.Subject{}, errWrong
 	}
-	return user.subject, nil
+	return policy.Subject{Name: user.Name, Method: MethodBasic, Groups: user.Groups}, nil
 }
 
 // What to do about credentials that are refused.
@@ -188,14 +208,3 @@ var errWrong = refuse("the token or password is wrong, or not known here any mor
 func refuse(reason, hint string) error {
 	return &artifact.Error{Class: artifact.ErrUnauthorized, Reason: reason, Hint: hint}
 }
-
-// errClosed is the cause of errors after Close.
-var errClosed = errors.New("the authenticator is closed")
-
-// closing returns the error for work that an end of the server has stopped.
-func closing() error {
-	return &artifact.Error{Class: artifact.ErrUnavailable, Reason: "the server is ending", RetryAfter: time.Second, Err: errClosed}
-}
-
-// shown is a text of a stranger, fit to be shown.
-func shown(s string) string { return fmt.Sprintf("%q", artifact.Clean(s, 100)) }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/auth"
+	"github.com/goweir/weir/internal/auth/accounts"
+	"github.com/goweir/weir/internal/auth/idtoken"
 	"github.com/goweir/weir/internal/policy"
 )
 
@@ -27,7 +29,7 @@ func newAuthenticator(t testing.TB, o auth.Options) *auth.Authenticator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { a.Close() })
+	t.Cleanup(a.Close)
 	return a
 }
 
@@ -50,19 +52,19 @@ func basic(user, password string) string {
 }
 
 // tokenFile returns a file with one token, of alice of the groups dev and staff.
-func tokenFile(t testing.TB) (*auth.File, string) {
+func tokenFile(t testing.TB) (*accounts.File, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tokens.json")
-	token, err := auth.CreateToken(path, auth.Spec{User: "alice", Groups: []string{"staff", "dev", "dev"}})
+	token, err := accounts.CreateToken(path, accounts.TokenSpec{User: "alice", Groups: []string{"staff", "dev", "dev"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return load(t, path), token
 }
 
-func load(t testing.TB, path string) *auth.File {
+func load(t testing.TB, path string) *accounts.File {
 	t.Helper()
-	f, err := auth.LoadFile(path)
+	f, err := accounts.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,7 @@ func TestTokensAreAcceptedHoweverTheyCome(t *testing.T) {
 
 func TestPasswordsAreAcceptedForTheirUserOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
-	if err := auth.SetUser(path, auth.User{Name: "alice", Groups: []string{"dev"}}, "correct: horse"); err != nil {
+	if err := accounts.SetUser(path, accounts.User{Name: "alice", Groups: []string{"dev"}}, "correct: horse"); err != nil {
 		t.Fatal(err)
 	}
 	a := newAuthenticator(t, auth.Options{File: load(t, path)})
@@ -152,7 +154,7 @@ func TestCredentialsThatAreNotRightAreRefusedEvenWhereNoneAreNeeded(t *testing.T
 func TestExpiredAndRevokedTokensSaySo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "tokens.json")
-		token, err := auth.CreateToken(path, auth.Spec{User: "alice", Expires: time.Now().Add(time.Hour)})
+		token, err := accounts.CreateToken(path, accounts.TokenSpec{User: "alice", Expires: time.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +174,7 @@ func TestExpiredAndRevokedTokensSaySo(t *testing.T) {
 		ask("")
 		time.Sleep(time.Second)
 		ask("expired at 2000-01-01T01:00:00Z")
-		if err := auth.RevokeToken(path, strings.Split(token, "_")[1]); err != nil {
+		if err := accounts.RevokeToken(path, strings.Split(token, "_")[1]); err != nil {
 			t.Fatal(err)
 		}
 		if err := file.Reload(); err != nil {
@@ -185,7 +187,7 @@ func TestExpiredAndRevokedTokensSaySo(t *testing.T) {
 func TestA18NothingTellsAnUnknownUserOrTokenFromAWrongSecret(t *testing.T) {
 	file, token := tokenFile(t)
 	path := filepath.Join(t.TempDir(), "users.json")
-	if err := auth.SetUser(path, auth.User{Name: "alice"}, "correct horse"); err != nil {
+	if err := accounts.SetUser(path, accounts.User{Name: "alice"}, "correct horse"); err != nil {
 		t.Fatal(err)
 	}
 	expired := newAuthenticator(t, auth.Options{File: file})
@@ -209,10 +211,10 @@ func TestA18NothingTellsAnUnknownUserOrTokenFromAWrongSecret(t *testing.T) {
 
 func TestA17NoErrorShowsASecret(t *testing.T) {
 	file, _ := tokenFile(t)
-	p := newProvider(standardKeys())
-	a := newAuthenticator(t, auth.Options{File: file, Issuers: []auth.Issuer{{URL: p.url, Audiences: []string{"weir"}, Client: p.client()}}})
+	p := &provider{}
+	a := newAuthenticator(t, auth.Options{File: file, Issuers: []idtoken.Issuer{p.issuer()}})
 	const canary = "ca9a7eca9a7eca9a7eca9a7e"
-	jwt := p.token(nil)
+	jwt := identity("")
 	for _, header := range []string{
 		"Digest " + canary, canary, "Basic " + canary, basic("u", canary), basic(canary, "x"), bearer(canary), bearer("weir_" + canary[:12] + "_" + canary + canary),
 		bearer(jwt[:strings.LastIndex(jwt, ".")+1] + canary), bearer("ey" + canary + "." + canary + "." + canary),
@@ -357,9 +359,9 @@ func BenchmarkAuthenticateToken(b *testing.B) {
 }
 
 func BenchmarkAuthenticateIdentity(b *testing.B) {
-	p := newProvider(standardKeys())
-	a := newAuthenticator(b, auth.Options{Issuers: []auth.Issuer{{URL: p.url, Audiences: []string{"weir"}, Client: p.client()}}})
-	r := request(bearer(p.token(nil)))
+	p := &provider{}
+	a := newAuthenticator(b, auth.Options{Issuers: []idtoken.Issuer{p.issuer()}})
+	r := request(bearer(identity("")))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := a.Authenticate(r); err != nil {
@@ -370,14 +372,14 @@ func BenchmarkAuthenticateIdentity(b *testing.B) {
 
 func FuzzAuthenticate(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "tokens.json")
-	token, err := auth.CreateToken(path, auth.Spec{User: "alice"})
+	token, err := accounts.CreateToken(path, accounts.TokenSpec{User: "alice"})
 	if err != nil {
 		f.Fatal(err)
 	}
 	file := load(f, path)
-	p := newProvider(standardKeys())
-	a := newAuthenticator(f, auth.Options{File: file, Issuers: []auth.Issuer{{URL: p.url, Audiences: []string{"weir"}, Client: p.client()}}})
-	good := []string{bearer(token), basic("x", token), bearer(p.token(nil))}
+	p := &provider{}
+	a := newAuthenticator(f, auth.Options{File: file, Issuers: []idtoken.Issuer{p.issuer()}})
+	good := []string{bearer(token), basic("x", token), bearer(identity(""))}
 	for _, s := range append(good, "", "Bearer", "Basic Og==", "Basic "+strings.Repeat("A", 100), bearer("eyJ.e30.x"), bearer("eyJhbGciOiJub25lIn0.e30.")) {
 		f.Add(s, "192.0.2.1, 10.0.0.1")
 	}

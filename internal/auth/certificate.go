@@ -16,7 +16,7 @@ func fromCertificate(c *x509.Certificate, now time.Time) (policy.Subject, error)
 		return policy.Subject{}, refuse("the client certificate expired at "+c.NotAfter.UTC().Format(time.RFC3339), "renew the certificate; or run: weir login")
 	}
 	name := certificateName(c)
-	if checkName(name) != nil {
+	if policy.CheckName(name) != nil {
 		return policy.Subject{}, refuse("the client certificate names nobody", "use one with a common name, or a URI, mail address or host name; or run: weir login")
 	}
 	return policy.Subject{Name: name, Method: MethodCertificate, Groups: c.Subject.OrganizationalUnit}, nil

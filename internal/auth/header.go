@@ -3,6 +3,8 @@ package auth
 import (
 	"encoding/base64"
 	"strings"
+
+	"github.com/goweir/weir/internal/auth/accounts"
 )
 
 // The schemes of the Authorization header.
@@ -21,7 +23,7 @@ type credentials struct {
 }
 
 // maxSecret bounds passwords and tokens, in bytes.
-const maxSecret = 16 << 10
+const maxSecret = accounts.MaxPassword
 
 // parseAuthorization reads an Authorization header.
 //
@@ -55,14 +57,8 @@ func parseBasic(encoded string) (credentials, error) {
 	if !ok {
 		return credentials{}, errMalformed
 	}
-	if password == "" && isSecret(user) {
+	if password == "" && accounts.IsToken(user) {
 		user, password = "", user // as in https://TOKEN@host, where there is only a user
 	}
 	return credentials{scheme: basic, user: user, secret: password}, nil
-}
-
-// isSecret reports whether a text can only be a token.
-func isSecret(s string) bool {
-	_, _, ok := parseToken(s)
-	return ok || isJWT(s)
 }

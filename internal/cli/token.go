@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/goweir/weir/internal/auth"
+	"github.com/goweir/weir/internal/auth/accounts"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/daemon"
 )
@@ -40,7 +40,7 @@ func tokensFile(cmd *cobra.Command, s *settings) (string, error) {
 
 func tokenCreateCommand() *cobra.Command {
 	var s settings
-	var spec auth.Spec
+	var spec accounts.TokenSpec
 	var expires string
 	cmd := &cobra.Command{
 		Use:   "create",
@@ -63,7 +63,7 @@ func tokenCreateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			token, err := auth.CreateToken(path, spec)
+			token, err := accounts.CreateToken(path, spec)
 			if err != nil {
 				return err
 			}
@@ -90,12 +90,12 @@ func tokenListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := auth.ListTokens(path)
+			all, err := accounts.ListTokens(path)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(append([]auth.Token{}, all...))
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(append([]accounts.Token{}, all...))
 			}
 			return showTokens(cmd.OutOrStdout(), all)
 		},
@@ -105,7 +105,7 @@ func tokenListCommand() *cobra.Command {
 	return cmd
 }
 
-func showTokens(out io.Writer, all []auth.Token) error {
+func showTokens(out io.Writer, all []accounts.Token) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tUSER\tGROUPS\tCREATED\tEXPIRES\tSTATE")
 	for _, t := range all {
@@ -135,7 +135,7 @@ func tokenRevokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return auth.RevokeToken(path, args[0])
+			return accounts.RevokeToken(path, args[0])
 		},
 	}
 	s.register(cmd.Flags())

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/goweir/weir/internal/auth"
+	"github.com/goweir/weir/internal/auth/accounts"
 )
 
 func userCommand() *cobra.Command {
@@ -23,7 +23,7 @@ func userCommand() *cobra.Command {
 
 func userSetCommand() *cobra.Command {
 	var s settings
-	var user auth.User
+	var user accounts.User
 	cmd := &cobra.Command{
 		Use:   "set NAME",
 		Short: "Add a user, or give one another password and other groups",
@@ -40,7 +40,7 @@ func userSetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return auth.SetUser(path, user, password)
+			return accounts.SetUser(path, user, password)
 		},
 	}
 	s.register(cmd.Flags())
@@ -59,7 +59,7 @@ func userRemoveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return auth.RemoveUser(path, args[0])
+			return accounts.RemoveUser(path, args[0])
 		},
 	}
 	s.register(cmd.Flags())

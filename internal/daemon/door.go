@@ -21,6 +21,8 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/audit"
 	"github.com/goweir/weir/internal/auth"
+	"github.com/goweir/weir/internal/auth/accounts"
+	"github.com/goweir/weir/internal/auth/idtoken"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/limit"
 	"github.com/goweir/weir/internal/policy"
@@ -99,7 +101,7 @@ func (d *daemon) auditChanged(err error) {
 type rules struct {
 	auth   *auth.Authenticator
 	policy *policy.Policy
-	tokens *auth.File
+	tokens *accounts.File
 	admin  []netip.Prefix // that need no credentials for the operation of the server
 	open   bool           // everybody may come in, and read everything
 	made   string         // what the authenticator was made of
@@ -160,11 +162,11 @@ func newRules(cfg *config.Config, old *rules) (*rules, error) {
 }
 
 // loadTokens reads the file of tokens, into the old ones if those are kept.
-func loadTokens(cfg *config.Config, old *rules, keep bool) (*auth.File, error) {
+func loadTokens(cfg *config.Config, old *rules, keep bool) (*accounts.File, error) {
 	if keep {
 		return old.tokens, old.tokens.Reload()
 	}
-	return auth.LoadFile(TokensFile(cfg))
+	return accounts.Load(TokensFile(cfg))
 }
 
 // fileTimes are when the files that issuers are made of have changed.
@@ -194,11 +196,11 @@ func TokensFile(cfg *config.Config) string {
 }
 
 // issuers are the providers of identity tokens of a configuration.
-func issuers(cfg *config.Config) ([]auth.Issuer, error) {
-	var all []auth.Issuer
+func issuers(cfg *config.Config) ([]idtoken.Issuer, error) {
+	var all []idtoken.Issuer
 	for _, name := range slices.Sorted(maps.Keys(cfg.Issuers)) {
 		c := cfg.Issuers[name]
-		i := auth.Issuer{
+		i := idtoken.Issuer{
 			URL: c.URL, Audiences: c.Audience, Claims: c.Claims, Prefix: c.Prefix,
 			NameClaim: c.NameClaim, GroupsClaim: c.GroupsClaim, Grace: time.Duration(c.Grace),
 		}

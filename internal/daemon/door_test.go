@@ -25,7 +25,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goweir/weir/internal/auth"
+	"github.com/goweir/weir/internal/auth/accounts"
 	"github.com/goweir/weir/internal/modtest"
 )
 
@@ -51,9 +51,9 @@ func (r *running) ask(client *http.Client, url string, headers ...string) (*http
 	return resp, string(body)
 }
 
-func (r *running) token(spec auth.Spec) string {
+func (r *running) token(spec accounts.TokenSpec) string {
 	r.t.Helper()
-	token, err := auth.CreateToken(filepath.Join(r.data, "tokens.json"), spec)
+	token, err := accounts.CreateToken(filepath.Join(r.data, "tokens.json"), spec)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func (r *running) token(spec auth.Spec) string {
 func TestWhoShowsNoCredentialsIsToldWhatToDo(t *testing.T) {
 	_, upstream := proxy(t)
 	r := start(t, yaml(upstream, "auth: {anonymous: false}\n"))
-	token := r.token(auth.Spec{User: "alice"})
+	token := r.token(accounts.TokenSpec{User: "alice"})
 	r.reload <- os.Interrupt
 	r.logs.await(t, "has been reloaded")
 	const path = "/example.com/a/@v/v1.0.0.mod"
@@ -117,7 +117,7 @@ func TestWhoIsTurnedAwayIsCounted(t *testing.T) {
 func TestAPasswordIsAsGoodAsAToken(t *testing.T) {
 	_, upstream := proxy(t)
 	r := start(t, yaml(upstream, "auth: {anonymous: false}\n"))
-	if err := auth.SetUser(filepath.Join(r.data, "tokens.json"), auth.User{Name: "alice"}, "correct horse battery"); err != nil {
+	if err := accounts.SetUser(filepath.Join(r.data, "tokens.json"), accounts.User{Name: "alice"}, "correct horse battery"); err != nil {
 		t.Fatal(err)
 	}
 	r.reload <- os.Interrupt
@@ -142,16 +142,16 @@ func TestWhereNobodyIsKnownStrayCredentialsDoNotMatter(t *testing.T) {
 func TestARevokedTokenIsWorthlessAfterAReload(t *testing.T) {
 	_, upstream := proxy(t)
 	r := start(t, yaml(upstream, "auth: {anonymous: false}\nreload: {watch: true}\n"))
-	header := "Bearer " + r.token(auth.Spec{User: "alice"})
+	header := "Bearer " + r.token(accounts.TokenSpec{User: "alice"})
 	r.logs.await(t, "has been reloaded")
 	if resp, body := r.ask(http.DefaultClient, r.url+"/-/whoami", "Authorization", header); resp.StatusCode != 200 {
 		t.Fatalf("%d %s", resp.StatusCode, body)
 	}
-	all, err := auth.ListTokens(filepath.Join(r.data, "tokens.json"))
+	all, err := accounts.ListTokens(filepath.Join(r.data, "tokens.json"))
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
 	}
-	if err := auth.RevokeToken(filepath.Join(r.data, "tokens.json"), all[0].ID); err != nil {
+	if err := accounts.RevokeToken(filepath.Join(r.data, "tokens.json"), all[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	r.logs.await(t, "(?s)has been reloaded.*has been reloaded")
@@ -164,7 +164,7 @@ func TestARevokedTokenIsWorthlessAfterAReload(t *testing.T) {
 func TestA18AHiddenModuleLooksLikeOneThatDoesNotExist(t *testing.T) {
 	p, upstream := proxy(t)
 	r := start(t, yaml(upstream, "access:\n- {name: staff, match: [example.com], subjects: ['group:staff']}\n"))
-	header := []string{"Authorization", "Bearer " + r.token(auth.Spec{User: "alice", Groups: []string{"staff"}})}
+	header := []string{"Authorization", "Bearer " + r.token(accounts.TokenSpec{User: "alice", Groups: []string{"staff"}})}
 	r.reload <- os.Interrupt
 	r.logs.await(t, "has been reloaded")
 	if resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod", header...); resp.StatusCode != 200 {
@@ -195,7 +195,7 @@ func TestA18AHiddenModuleLooksLikeOneThatDoesNotExist(t *testing.T) {
 func TestA25TheOperationIsNotForEverybody(t *testing.T) {
 	_, upstream := proxy(t)
 	r := start(t, yaml(upstream, "access:\n- {name: operators, subjects: ['user:root'], actions: [admin]}\n"))
-	root, user := "Bearer "+r.token(auth.Spec{User: "root"}), "Bearer "+r.token(auth.Spec{User: "alice"})
+	root, user := "Bearer "+r.token(accounts.TokenSpec{User: "root"}), "Bearer "+r.token(accounts.TokenSpec{User: "alice"})
 	r.reload <- os.Interrupt
 	r.logs.await(t, "has been reloaded")
 	for _, path := range []string{"/metrics", "/-/api/v1/upstreams", "/-/api/v1/access?module=example.com/a"} {
@@ -252,7 +252,7 @@ func TestA22ClientsTakeTurnsWithWhatIsNotStored(t *testing.T) {
 	const greedy = 40
 	p, upstream := proxy(t)
 	r := start(t, yaml(upstream, "cache: {max_fills: 2}\nprefetch: {enabled: false}\n"))
-	header := []string{"Authorization", "Bearer " + r.token(auth.Spec{User: "modest"})}
+	header := []string{"Authorization", "Bearer " + r.token(accounts.TokenSpec{User: "modest"})}
 	r.reload <- os.Interrupt
 	r.logs.await(t, "has been reloaded")
 	p.Break(".info", modtest.Hang)
@@ -277,7 +277,7 @@ func TestEveryDecisionIsRecorded(t *testing.T) {
 	_, upstream := proxy(t)
 	file := filepath.Join(t.TempDir(), "audit.log")
 	r := start(t, yaml(upstream, "audit: {file: "+file+"}\naccess:\n- {name: nobody, match: [example.com/b], effect: deny, reason: it is withdrawn}\n"))
-	token := r.token(auth.Spec{User: "alice"})
+	token := r.token(accounts.TokenSpec{User: "alice"})
 	r.reload <- os.Interrupt
 	r.logs.await(t, "has been reloaded")
 	r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod", "Authorization", "Bearer "+token, "X-Request-Id", "first")
@@ -373,8 +373,8 @@ func TestTLSIsSpokenAndAClientCertificateTellsWhoAsks(t *testing.T) {
 func TestA18TheTimeOfAnAnswerDoesNotTellWhatExists(t *testing.T) {
 	_, upstream := proxy(t)
 	r := start(t, yaml(upstream, "access:\n- {name: staff, match: [example.com], subjects: ['group:staff']}\n"))
-	staff := []string{"Authorization", "Bearer " + r.token(auth.Spec{User: "alice", Groups: []string{"staff"}})}
-	stranger := []string{"Authorization", "Bearer " + r.token(auth.Spec{User: "mallory"})}
+	staff := []string{"Authorization", "Bearer " + r.token(accounts.TokenSpec{User: "alice", Groups: []string{"staff"}})}
+	stranger := []string{"Authorization", "Bearer " + r.token(accounts.TokenSpec{User: "mallory"})}
 	r.reload <- os.Interrupt
 	r.logs.await(t, "has been reloaded")
 	stored, absent := r.url+"/example.com/a/@v/v1.0.0.mod", r.url+"/example.com/b/@v/v1.0.0.mod"

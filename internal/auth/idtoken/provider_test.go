@@ -1,4 +1,4 @@
-package auth_test
+package idtoken_test
 
 import (
 	"crypto"

@@ -1,4 +1,4 @@
-package auth_test
+package idtoken_test
 
 import (
 	"context"
@@ -19,32 +19,39 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/auth"
+	"github.com/goweir/weir/internal/auth/idtoken"
 	"github.com/goweir/weir/internal/policy"
 )
 
-// trusting returns an Authenticator that trusts a provider.
-func trusting(t *testing.T, p *provider, change func(*auth.Issuer)) *auth.Authenticator {
+func newVerifier(t *testing.T, issuers ...idtoken.Issuer) *idtoken.Verifier {
 	t.Helper()
-	i := auth.Issuer{URL: p.url, Audiences: []string{"weir"}, Client: p.client()}
+	v, err := idtoken.New(issuers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+// trusting returns a Verifier that trusts a provider.
+func trusting(t *testing.T, p *provider, change func(*idtoken.Issuer)) *idtoken.Verifier {
+	t.Helper()
+	i := idtoken.Issuer{URL: p.url, Audiences: []string{"weir"}, Client: p.client()}
 	if change != nil {
 		change(&i)
 	}
-	return newAuthenticator(t, auth.Options{Issuers: []auth.Issuer{i}})
+	return newVerifier(t, i)
 }
 
 func TestTokensOfAnIssuerAreAcceptedOverHTTPS(t *testing.T) {
 	p, server := startProvider(t)
-	a := trusting(t, p, func(i *auth.Issuer) { i.Client = server.Client() })
+	v := trusting(t, p, func(i *idtoken.Issuer) { i.Client = server.Client() })
 	keys := standardKeys()
 	for alg, key := range map[string]string{"RS256": "rsa", "PS256": "rsa", "ES256": "ec", "EdDSA": "ed"} {
 		for _, id := range []string{key, ""} {
 			raw := sign(alg, id, keys[key], p.claims(nil))
-			for _, header := range []string{bearer(raw), basic("oauth2", raw), basic(raw, "")} {
-				s, err := authenticate(a, header)
-				if err != nil || s.Name != "repo:acme/app:ref:refs/heads/main" || s.Method != auth.MethodOIDC {
-					t.Errorf("%s by key %q: %+v, %v", alg, id, s, err)
-				}
+			if s, err := v.Verify(t.Context(), raw); err != nil || s.Name != "repo:acme/app:ref:refs/heads/main" {
+				t.Errorf("%s by key %q: %+v, %v", alg, id, s, err)
 			}
 		}
 	}
@@ -52,14 +59,14 @@ func TestTokensOfAnIssuerAreAcceptedOverHTTPS(t *testing.T) {
 
 func TestClaimsBecomeNameGroupsAndText(t *testing.T) {
 	p := newProvider(standardKeys())
-	a := trusting(t, p, func(i *auth.Issuer) {
+	v := trusting(t, p, func(i *idtoken.Issuer) {
 		i.NameClaim, i.GroupsClaim, i.Prefix = "user.login", "realm_access.roles", "id:"
 	})
-	s, err := authenticate(a, bearer(p.token(map[string]any{
+	s, err := v.Verify(t.Context(), p.token(map[string]any{
 		"user":          map[string]any{"login": "alice", "id": 12345678901234567, "admin": true, "none": nil},
 		"realm_access":  map[string]any{"roles": []any{"dev", "ops", map[string]any{"x": "y"}}},
 		"kubernetes.io": map[string]any{"serviceaccount": map[string]any{"name": "builder"}},
-	})))
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,15 +85,15 @@ func TestClaimsBecomeNameGroupsAndText(t *testing.T) {
 
 func TestATokenThatHasTwoNamesIsRefused(t *testing.T) {
 	p := newProvider(standardKeys())
-	a := trusting(t, p, func(i *auth.Issuer) { i.NameClaim = "names" })
-	if s, err := authenticate(a, bearer(p.token(map[string]any{"names": []string{"alice", "bob"}}))); artifact.Class(err) != artifact.ErrUnauthorized {
+	v := trusting(t, p, func(i *idtoken.Issuer) { i.NameClaim = "names" })
+	if s, err := v.Verify(t.Context(), p.token(map[string]any{"names": []string{"alice", "bob"}})); artifact.Class(err) != artifact.ErrUnauthorized {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
 
 func TestForgedAndUnfitTokensAreRefusedAndSayWhy(t *testing.T) {
 	p := newProvider(standardKeys())
-	a := trusting(t, p, func(i *auth.Issuer) { i.Claims = []string{"owner=acme", "ref=refs/heads/*"} })
+	v := trusting(t, p, func(i *idtoken.Issuer) { i.Claims = []string{"owner=acme", "ref=refs/heads/*"} })
 	good := map[string]any{"owner": "acme", "ref": "refs/heads/main"}
 	with := func(key string, value any) map[string]any {
 		c := map[string]any{key: value}
@@ -98,7 +105,7 @@ func TestForgedAndUnfitTokensAreRefusedAndSayWhy(t *testing.T) {
 		return p.claims(c)
 	}
 	rs := func(claims map[string]any) string { return sign("RS256", "rsa", rsaKey(), claims) }
-	if _, err := authenticate(a, bearer(rs(p.claims(good)))); err != nil {
+	if _, err := v.Verify(t.Context(), rs(p.claims(good))); err != nil {
 		t.Fatal(err)
 	}
 	public := must(x509.MarshalPKIXPublicKey(rsaKey().Public()))
@@ -112,7 +119,6 @@ func TestForgedAndUnfitTokensAreRefusedAndSayWhy(t *testing.T) {
 		"modulus as shared secret":    {sign("HS256", "rsa", rsaKey().N.Bytes(), p.claims(good)), "not signed by its issuer"},
 		"shared key of the issuer":    {sign("HS256", "shared", []byte("secret"), p.claims(good)), "a key that its issuer does not have"},
 		"algorithm that is not ours":  {sign("RS512", "rsa", rsaKey(), p.claims(good)), "not signed by its issuer, or not with one of RS256"},
-		"much too long":               {rs(with("pad", strings.Repeat("x", 20<<10))), "malformed"},
 		"key of somebody else":        {sign("RS256", "rsa", otherRSAKey(), p.claims(good)), "not signed by its issuer"},
 		"signature of another token":  {parts[0] + "." + strings.Split(other, ".")[1] + "." + parts[2], "not signed by its issuer"},
 		"no signature":                {parts[0] + "." + parts[1] + ".", "not signed by its issuer"},
@@ -133,11 +139,13 @@ func TestForgedAndUnfitTokensAreRefusedAndSayWhy(t *testing.T) {
 		"wanted claim is another":     {other, "owner"},
 		"wanted claim, wrong glob":    {rs(with("ref", "refs/heads/a/b")), "ref"},
 		"claims that collide":         {rs(p.claims(map[string]any{"owner": "acme", "a.b": "x", "a": map[string]any{"b": "y"}})), "two claims"},
-		"no base64":                   {"ey!.e.e", "token or password is wrong"},
+		"no base64":                   {"ey!.e.e", "but is none"},
+		"one part":                    {"ey", "but is none"},
+		"four parts":                  {rs(p.claims(good)) + ".x", "but is none"},
 		"no JSON":                     {"eyJ.eyJ.eyJ", "but is none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := authenticate(a, bearer(tt.raw))
+			s, err := v.Verify(t.Context(), tt.raw)
 			if artifact.Class(err) != artifact.ErrUnauthorized || !reflect.DeepEqual(s, policy.Subject{}) {
 				t.Fatalf("%+v, %v", s, err)
 			}
@@ -151,14 +159,14 @@ func TestForgedAndUnfitTokensAreRefusedAndSayWhy(t *testing.T) {
 func TestATokenOfOneIssuerIsNoneOfAnother(t *testing.T) {
 	good, evil := newProvider(standardKeys()), newProvider(map[string]crypto.Signer{"rsa": otherRSAKey()})
 	evil.url = "https://evil.example.com"
-	a := newAuthenticator(t, auth.Options{Issuers: []auth.Issuer{
-		{URL: good.url, Audiences: []string{"weir"}, Client: good.client()},
-		{URL: evil.url, Audiences: []string{"weir"}, Client: evil.client(), Prefix: "evil:"},
-	}})
-	if _, err := authenticate(a, bearer(sign("RS256", "rsa", otherRSAKey(), good.claims(nil)))); artifact.Class(err) != artifact.ErrUnauthorized {
+	v := newVerifier(t,
+		idtoken.Issuer{URL: good.url, Audiences: []string{"weir"}, Client: good.client()},
+		idtoken.Issuer{URL: evil.url, Audiences: []string{"weir"}, Client: evil.client(), Prefix: "evil:"},
+	)
+	if _, err := v.Verify(t.Context(), sign("RS256", "rsa", otherRSAKey(), good.claims(nil))); artifact.Class(err) != artifact.ErrUnauthorized {
 		t.Errorf("signed by another issuer: %v", err)
 	}
-	s, err := authenticate(a, bearer(sign("RS256", "rsa", otherRSAKey(), evil.claims(map[string]any{"sub": "alice"}))))
+	s, err := v.Verify(t.Context(), sign("RS256", "rsa", otherRSAKey(), evil.claims(map[string]any{"sub": "alice"})))
 	if err != nil || s.Name != "evil:alice" {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -168,17 +176,17 @@ func TestF19ClocksMayDifferByAMinute(t *testing.T) {
 	rsaKey()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(standardKeys())
-		a := trusting(t, p, nil)
+		v := trusting(t, p, nil)
 		raw := p.token(map[string]any{"nbf": time.Now().Add(50 * time.Second).Unix(), "exp": time.Now().Add(2 * time.Minute).Unix()})
-		if _, err := authenticate(a, bearer(raw)); err != nil {
+		if _, err := v.Verify(t.Context(), raw); err != nil {
 			t.Errorf("50 s too early: %v", err)
 		}
 		time.Sleep(2*time.Minute + 50*time.Second)
-		if _, err := authenticate(a, bearer(raw)); err != nil {
+		if _, err := v.Verify(t.Context(), raw); err != nil {
 			t.Errorf("50 s too late: %v", err)
 		}
 		time.Sleep(20 * time.Second)
-		if _, err := authenticate(a, bearer(raw)); artifact.Class(err) != artifact.ErrUnauthorized || !strings.Contains(err.Error(), "expired") {
+		if _, err := v.Verify(t.Context(), raw); artifact.Class(err) != artifact.ErrUnauthorized || !strings.Contains(err.Error(), "expired") {
 			t.Errorf("70 s too late, and known: %v", err)
 		}
 	})
@@ -188,8 +196,8 @@ func TestF30KnownKeysAreGoodForTheGraceWhileTheIssuerIsDown(t *testing.T) {
 	rsaKey()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(standardKeys())
-		a := trusting(t, p, func(i *auth.Issuer) { i.Grace = 3 * time.Hour })
-		ask := func() error { _, err := authenticate(a, bearer(p.token(nil))); return err }
+		v := trusting(t, p, func(i *idtoken.Issuer) { i.Grace = 3 * time.Hour })
+		ask := func() error { _, err := v.Verify(t.Context(), p.token(nil)); return err }
 		if err := ask(); err != nil {
 			t.Fatal(err)
 		}
@@ -221,16 +229,16 @@ func TestATokenThatIsKnownNeedsNoIssuerForAWhile(t *testing.T) {
 	rsaKey()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(standardKeys())
-		a := trusting(t, p, func(i *auth.Issuer) { i.Grace = time.Minute })
+		v := trusting(t, p, func(i *idtoken.Issuer) { i.Grace = time.Minute })
 		raw := p.token(map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
 		for minute := range 10 {
-			if _, err := authenticate(a, bearer(raw)); err != nil {
+			if _, err := v.Verify(t.Context(), raw); err != nil {
 				t.Fatalf("after %d minutes: %v", minute, err)
 			}
 			p.set(func() { p.down = true })
 			time.Sleep(time.Minute)
 		}
-		if _, err := authenticate(a, bearer(raw)); artifact.Class(err) != artifact.ErrUnavailable {
+		if _, err := v.Verify(t.Context(), raw); artifact.Class(err) != artifact.ErrUnavailable {
 			t.Errorf("after 10 minutes: %v", err)
 		}
 	})
@@ -241,19 +249,19 @@ func TestF30ARotationOfKeysIsNoticedAtOnceAndOldKeysGo(t *testing.T) {
 	otherRSAKey()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(map[string]crypto.Signer{"rsa": rsaKey()})
-		a := trusting(t, p, nil)
+		v := trusting(t, p, nil)
 		old := func() string {
 			return p.token(map[string]any{"jti": time.Now().String(), "exp": time.Now().Add(time.Hour).Unix()})
 		}
-		if _, err := authenticate(a, bearer(old())); err != nil {
+		if _, err := v.Verify(t.Context(), old()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		p.set(func() { p.keys = map[string]crypto.Signer{"new": otherRSAKey()} })
-		if _, err := authenticate(a, bearer(sign("RS256", "new", otherRSAKey(), p.claims(nil)))); err != nil {
+		if _, err := v.Verify(t.Context(), sign("RS256", "new", otherRSAKey(), p.claims(nil))); err != nil {
 			t.Errorf("the new key: %v", err)
 		}
-		if _, err := authenticate(a, bearer(old())); artifact.Class(err) != artifact.ErrUnauthorized {
+		if _, err := v.Verify(t.Context(), old()); artifact.Class(err) != artifact.ErrUnauthorized {
 			t.Errorf("the old key: %v", err)
 		}
 	})
@@ -263,9 +271,9 @@ func TestF30AKeyThatWasWithdrawnGoesWithoutANewOne(t *testing.T) {
 	rsaKey()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(standardKeys())
-		a := trusting(t, p, nil)
+		v := trusting(t, p, nil)
 		ask := func() error {
-			_, err := authenticate(a, bearer(p.token(map[string]any{"jti": time.Now().String()})))
+			_, err := v.Verify(t.Context(), p.token(map[string]any{"jti": time.Now().String()}))
 			return err
 		}
 		if err := ask(); err != nil {
@@ -288,13 +296,13 @@ func TestUnknownKeysAskTheIssuerOnceInAWhileOnly(t *testing.T) {
 	rsaKey()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(standardKeys())
-		a := trusting(t, p, nil)
+		v := trusting(t, p, nil)
 		for round := range 3 {
 			var wg sync.WaitGroup
 			for i := range 100 {
 				wg.Go(func() {
 					raw := sign("RS256", fmt.Sprintf("unknown-%d-%d", round, i), rsaKey(), p.claims(nil))
-					if _, err := authenticate(a, bearer(raw)); artifact.Class(err) != artifact.ErrUnauthorized {
+					if _, err := v.Verify(t.Context(), raw); artifact.Class(err) != artifact.ErrUnauthorized {
 						t.Errorf("an unknown key: %v", err)
 					}
 				})
@@ -312,19 +320,19 @@ func TestAnIssuerThatHangsHoldsUpNobodyWhoseKeyIsKnown(t *testing.T) {
 	rsaKey()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(standardKeys())
-		a := trusting(t, p, nil)
-		if _, err := authenticate(a, bearer(p.token(nil))); err != nil {
+		v := trusting(t, p, nil)
+		if _, err := v.Verify(t.Context(), p.token(nil)); err != nil {
 			t.Fatal(err)
 		}
 		hanging := make(chan struct{})
 		p.set(func() { p.hanging = hanging })
 		time.Sleep(time.Hour)
 		start := time.Now()
-		if _, err := authenticate(a, bearer(p.token(nil))); err != nil || time.Since(start) != 0 {
+		if _, err := v.Verify(t.Context(), p.token(nil)); err != nil || time.Since(start) != 0 {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
 		// Who needs a key that is not known waits, but not for ever.
-		_, err := authenticate(a, bearer(sign("RS256", "new", otherRSAKey(), p.claims(nil))))
+		_, err := v.Verify(t.Context(), sign("RS256", "new", otherRSAKey(), p.claims(nil)))
 		if waited := time.Since(start); artifact.Class(err) != artifact.ErrUnavailable || waited > 10*time.Second {
 			t.Errorf("an unknown key, after %v: %v", waited, err)
 		}
@@ -336,44 +344,39 @@ func TestWaitingForAnIssuerEndsWithTheRequestOrTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(standardKeys())
 		p.hanging = make(chan struct{})
-		a := trusting(t, p, nil)
-		r := request(bearer(p.token(nil)))
-		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		v := trusting(t, p, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := a.Authenticate(r.WithContext(ctx)); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := v.Verify(ctx, p.token(nil)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the request has ended: %v", err)
 		}
 		failed := make(chan error)
 		go func() {
-			_, err := authenticate(a, bearer(p.token(nil)))
+			_, err := v.Verify(t.Context(), p.token(nil))
 			failed <- err
 		}()
 		synctest.Wait()
-		a.Close()
+		v.Close()
 		if err := <-failed; artifact.Class(err) != artifact.ErrUnavailable {
 			t.Errorf("the server has ended: %v", err)
 		}
-		if _, err := authenticate(a, bearer(p.token(nil))); artifact.Class(err) != artifact.ErrUnavailable {
+		if _, err := v.Verify(t.Context(), p.token(nil)); artifact.Class(err) != artifact.ErrUnavailable {
 			t.Errorf("after the end: %v", err)
 		}
 	})
 }
 
-func TestAnIssuerThatWasNeverReachedIsInNobodysWay(t *testing.T) {
+func TestAnIssuerThatWasNeverReachedIsAskedSeldom(t *testing.T) {
 	rsaKey()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(standardKeys())
 		p.down = true
-		file, token := tokenFile(t)
-		a := newAuthenticator(t, auth.Options{File: file, Issuers: []auth.Issuer{{URL: p.url, Audiences: []string{"weir"}, Client: p.client()}}})
+		v := trusting(t, p, nil)
 		if p.asked() != 0 {
 			t.Error("the issuer was asked before there was a token")
 		}
 		for range 600 {
-			if _, err := authenticate(a, bearer(p.token(nil))); artifact.Class(err) != artifact.ErrUnavailable {
-				t.Fatal(err)
-			}
-			if _, err := authenticate(a, bearer(token)); err != nil {
+			if _, err := v.Verify(t.Context(), p.token(nil)); artifact.Class(err) != artifact.ErrUnavailable {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -429,7 +432,7 @@ func TestAnswersOfAnIssuerThatCannotBeBelievedAreNotUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider(standardKeys())
 			p.answers = map[string]http.Handler{tt.path: tt.answer, "/good": answer(set(good))}
-			_, err := authenticate(trusting(t, p, nil), bearer(p.token(nil)))
+			_, err := trusting(t, p, nil).Verify(t.Context(), p.token(nil))
 			if artifact.Class(err) != artifact.ErrUnavailable {
 				t.Errorf("%v", err)
 			}
@@ -440,38 +443,38 @@ func TestAnswersOfAnIssuerThatCannotBeBelievedAreNotUsed(t *testing.T) {
 	}
 	p := newProvider(standardKeys())
 	p.answers = map[string]http.Handler{discovery: metadata(issuer, issuer+"/good"), "/good": answer(set(good))}
-	if _, err := authenticate(trusting(t, p, nil), bearer(p.token(nil))); err != nil {
+	if _, err := trusting(t, p, nil).Verify(t.Context(), p.token(nil)); err != nil {
 		t.Errorf("good answers: %v", err)
 	}
 }
 
 func TestIssuersThatCannotBeTrustedAreRefused(t *testing.T) {
-	good := auth.Issuer{URL: "https://id.example.com", Audiences: []string{"weir"}}
+	good := idtoken.Issuer{URL: "https://id.example.com", Audiences: []string{"weir"}}
 	for name, tt := range map[string]struct {
-		change func(*auth.Issuer)
+		change func(*idtoken.Issuer)
 		want   string
 	}{
-		"no https":      {func(i *auth.Issuer) { i.URL = "http://id.example.com" }, "https"},
-		"no URL":        {func(i *auth.Issuer) { i.URL = "" }, "https"},
-		"password":      {func(i *auth.Issuer) { i.URL = "https://u:p@id.example.com" }, "https"},
-		"no audience":   {func(i *auth.Issuer) { i.Audiences = nil }, "audience"},
-		"open to all":   {func(i *auth.Issuer) { i.URL = "https://token.actions.githubusercontent.com" }, "repository_owner"},
-		"half a claim":  {func(i *auth.Issuer) { i.Claims = []string{"owner"} }, `"owner"`},
-		"bad glob":      {func(i *auth.Issuer) { i.Claims = []string{"owner=[a"} }, `"owner=[a"`},
-		"negative time": {func(i *auth.Issuer) { i.Grace = -1 }, "grace"},
+		"no https":      {func(i *idtoken.Issuer) { i.URL = "http://id.example.com" }, "https"},
+		"no URL":        {func(i *idtoken.Issuer) { i.URL = "" }, "https"},
+		"password":      {func(i *idtoken.Issuer) { i.URL = "https://u:p@id.example.com" }, "https"},
+		"no audience":   {func(i *idtoken.Issuer) { i.Audiences = nil }, "audience"},
+		"open to all":   {func(i *idtoken.Issuer) { i.URL = "https://token.actions.githubusercontent.com" }, "repository_owner"},
+		"half a claim":  {func(i *idtoken.Issuer) { i.Claims = []string{"owner"} }, `"owner"`},
+		"bad glob":      {func(i *idtoken.Issuer) { i.Claims = []string{"owner=[a"} }, `"owner=[a"`},
+		"negative time": {func(i *idtoken.Issuer) { i.Grace = -1 }, "grace"},
 	} {
 		i := good
 		tt.change(&i)
-		if _, err := auth.New(auth.Options{Issuers: []auth.Issuer{i}}); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := idtoken.New([]idtoken.Issuer{i}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := auth.New(auth.Options{Issuers: []auth.Issuer{good, good}}); err == nil {
+	if _, err := idtoken.New([]idtoken.Issuer{good, good}); err == nil {
 		t.Error("an issuer is there twice")
 	}
 	for _, url := range []string{"http://127.0.0.1:8080", "http://localhost", "https://10.0.0.1:6443"} {
 		i := good
 		i.URL = url
-		newAuthenticator(t, auth.Options{Issuers: []auth.Issuer{i}})
+		newVerifier(t, i)
 	}
 }

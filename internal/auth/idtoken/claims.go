@@ -1,4 +1,4 @@
-package auth
+package idtoken
 
 import (
 	"bytes"
@@ -13,6 +13,9 @@ import (
 // of all names, as in kubernetes.io.serviceaccount.name; of a list all values that
 // are no objects or lists themselves count.
 type claims map[string][]string
+
+// leeway is by how much clocks may differ.
+const leeway = time.Minute
 
 // Bounds of the claims of a token.
 const (

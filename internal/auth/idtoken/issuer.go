@@ -1,10 +1,8 @@
-package auth
+package idtoken
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -42,111 +40,9 @@ type Issuer struct {
 
 const defaultGrace = 24 * time.Hour
 
-// Clocks differ by up to leeway. What was found out of a token is believed until
-// it expires, but not for longer than rememberIdentity.
-const (
-	leeway           = time.Minute
-	rememberIdentity = 10 * time.Minute
-)
-
 // open are issuers of which anybody can have a token, for any audience. Whom
 // their tokens vouch for is all in the claims.
 var open = []string{"https://token.actions.githubusercontent.com", "https://gitlab.com", "https://accounts.google.com"}
-
-// issuers are all issuers that are trusted.
-type issuers struct {
-	byURL  map[string]*issuer
-	recent *recent[policy.Subject]
-}
-
-func newIssuers(all []Issuer) (*issuers, error) {
-	x := &issuers{byURL: map[string]*issuer{}, recent: newRecent[policy.Subject](maxRemembered)}
-	for _, o := range all {
-		i, err := newIssuer(o)
-		if err == nil && x.byURL[o.URL] != nil {
-			err = errors.New("it is there twice")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("auth: issuer %q: %w", o.URL, err)
-		}
-		x.byURL[o.URL] = i
-	}
-	return x, nil
-}
-
-func (x *issuers) close() {
-	for _, i := range x.byURL {
-		i.keys.close()
-	}
-}
-
-// verify returns who an identity token vouches for.
-func (x *issuers) verify(ctx context.Context, raw string) (policy.Subject, error) {
-	key := digest(sha256.Sum256([]byte(raw)))
-	if s, ok := x.recent.get(key, time.Now()); ok {
-		return s, nil
-	}
-	claimed, err := issuerOf(raw)
-	if err != nil {
-		return policy.Subject{}, err
-	}
-	i, ok := x.byURL[claimed]
-	if !ok {
-		return policy.Subject{}, refuse("identity tokens of "+shown(claimed)+" are not accepted here", hintLogin)
-	}
-	s, expires, err := i.verify(ctx, raw)
-	if err != nil {
-		return policy.Subject{}, err
-	}
-	until := time.Now().Add(rememberIdentity)
-	if end := expires.Add(leeway); end.Before(until) {
-		until = end
-	}
-	x.recent.put(key, s, until)
-	return s, nil
-}
-
-// isJWT reports whether a secret has the form of an identity token: three parts,
-// of which the first is the base64 of a JSON object.
-func isJWT(s string) bool {
-	return strings.HasPrefix(s, "ey") && strings.Count(s, ".") == 2 && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
-	})
-}
-
-// issuerOf returns the issuer that a token says it is of. Nothing of the token
-// has been verified yet.
-func issuerOf(raw string) (string, error) {
-	var claims map[string]any
-	if err := decodePart(raw, 1, &claims); err != nil {
-		return "", err
-	}
-	name, ok := claims["iss"].(string)
-	if !ok {
-		return "", errNoIdentity
-	}
-	return name, nil
-}
-
-// keyOf returns the id of the key that a token says it is signed with.
-func keyOf(raw string) (string, error) {
-	var header struct {
-		Key string `json:"kid"`
-	}
-	err := decodePart(raw, 0, &header)
-	return header.Key, err
-}
-
-var errNoIdentity = refuse("the token has the form of an identity token, but is none", hintLogin)
-
-// decodePart reads a part of a token.
-func decodePart(raw string, part int, v any) error {
-	data, err := base64.RawURLEncoding.DecodeString(strings.Split(raw, ".")[part])
-	if err != nil || json.Unmarshal(data, v) != nil {
-		return errNoIdentity
-	}
-	return nil
-}
 
 // An issuer verifies the tokens of one Issuer.
 type issuer struct {
@@ -154,9 +50,6 @@ type issuer struct {
 	wanted []wanted
 	keys   *keyring
 }
-
-// A wanted claim is one that a token must have.
-type wanted struct{ key, glob string }
 
 func newIssuer(o Issuer) (*issuer, error) {
 	switch {
@@ -171,34 +64,17 @@ func newIssuer(o Issuer) (*issuer, error) {
 	}
 	i := &issuer{Issuer: o}
 	for _, claim := range o.Claims {
-		key, glob, ok := strings.Cut(claim, "=")
-		if _, err := path.Match(glob, ""); !ok || key == "" || glob == "" || err != nil {
-			return nil, fmt.Errorf("claim %q: want KEY=VALUE, where VALUE is a glob", claim)
+		w, err := parseWanted(claim)
+		if err != nil {
+			return nil, err
 		}
-		i.wanted = append(i.wanted, wanted{key, glob})
+		i.wanted = append(i.wanted, w)
 	}
-	if i.NameClaim == "" {
-		i.NameClaim = "sub"
-	}
-	if i.GroupsClaim == "" {
-		i.GroupsClaim = "groups"
-	}
-	if i.Grace == 0 {
-		i.Grace = defaultGrace
-	}
+	i.NameClaim = cmp.Or(i.NameClaim, "sub")
+	i.GroupsClaim = cmp.Or(i.GroupsClaim, "groups")
+	i.Grace = cmp.Or(i.Grace, defaultGrace)
 	i.keys = newKeyring(i.URL, i.Grace, i.Client)
 	return i, nil
-}
-
-// isSafe reports whether what comes from a URL can be believed: because of https
-// or, if plain is set, because it comes from this machine.
-func isSafe(text string, plain bool) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil {
-		return false
-	}
-	addr, _ := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || plain && u.Scheme == "http" && (addr.IsLoopback() || u.Hostname() == "localhost")
 }
 
 // accepted are the algorithms that tokens may be signed with. Those with a shared
@@ -244,17 +120,44 @@ func (i *issuer) verify(ctx context.Context, raw string) (s policy.Subject, expi
 // subject makes the subject of the claims of a token.
 func (i *issuer) subject(c claims) (policy.Subject, error) {
 	for _, w := range i.wanted {
-		if !slices.ContainsFunc(c[w.key], func(v string) bool { ok, _ := path.Match(w.glob, v); return ok }) {
+		if !w.in(c) {
 			return policy.Subject{}, refuse("the identity token has not the value of "+w.key+" that is wanted here", "ask those who run this proxy who may come in")
 		}
 	}
 	name := c[i.NameClaim]
-	if len(name) != 1 || checkName(i.Prefix+name[0]) != nil {
+	if len(name) != 1 || policy.CheckName(i.Prefix+name[0]) != nil {
 		return policy.Subject{}, refuse("the identity token names nobody in its claim "+i.NameClaim, "ask those who run this proxy which claim holds the name")
 	}
-	s := policy.Subject{Name: i.Prefix + name[0], Method: MethodOIDC, Claims: c}
+	s := policy.Subject{Name: i.Prefix + name[0], Claims: c}
 	for _, g := range c[i.GroupsClaim] {
 		s.Groups = append(s.Groups, i.Prefix+g)
 	}
 	return s, nil
+}
+
+// A wanted claim is one that a token must have.
+type wanted struct{ key, glob string }
+
+func parseWanted(s string) (wanted, error) {
+	key, glob, ok := strings.Cut(s, "=")
+	if _, err := path.Match(glob, ""); !ok || key == "" || glob == "" || err != nil {
+		return wanted{}, fmt.Errorf("claim %q: want KEY=VALUE, where VALUE is a glob", s)
+	}
+	return wanted{key, glob}, nil
+}
+
+// in reports whether the claims of a token have it.
+func (w wanted) in(c claims) bool {
+	return slices.ContainsFunc(c[w.key], func(v string) bool { ok, _ := path.Match(w.glob, v); return ok })
+}
+
+// isSafe reports whether what comes from a URL can be believed: because of https
+// or, if plain is set, because it comes from this machine.
+func isSafe(text string, plain bool) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
+	}
+	addr, _ := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || plain && u.Scheme == "http" && (addr.IsLoopback() || u.Hostname() == "localhost")
 }

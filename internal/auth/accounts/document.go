@@ -1,4 +1,4 @@
-package auth
+package accounts
 
 import (
 	"bytes"
@@ -10,80 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
-	"sync/atomic"
-	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/goweir/weir/internal/auth/password"
 	"github.com/goweir/weir/internal/policy"
 )
-
-// A File is the tokens and users of a file, as they were when it was last read.
-// The zero File has none. It is safe for concurrent use.
-type File struct {
-	path    string
-	records atomic.Pointer[records]
-}
-
-// LoadFile reads a file of tokens and users that [CreateToken] and [SetUser]
-// have made. A file that is missing holds none.
-func LoadFile(path string) (*File, error) {
-	f := &File{path: path}
-	return f, f.Reload()
-}
-
-// Reload reads the file again. If it cannot be read or has an error, the tokens
-// and users stay as they were.
-func (f *File) Reload() error {
-	d, err := readDocument(f.path)
-	if err != nil {
-		return err
-	}
-	k, err := d.compile()
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.path, err)
-	}
-	f.records.Store(k)
-	return nil
-}
-
-// Empty reports whether there are neither tokens nor users.
-func (f *File) Empty() bool {
-	k := f.known()
-	return len(k.tokens)+len(k.users) == 0
-}
-
-// known returns what was read last.
-func (f *File) known() *records {
-	if k := f.records.Load(); k != nil {
-		return k
-	}
-	return &records{}
-}
-
-// records are the tokens by id and the users by name.
-type records struct {
-	tokens map[string]*tokenRecord
-	users  map[string]*userRecord
-}
-
-// A userRecord is a user that is ready to be compared with.
-type userRecord struct {
-	hash    passwordHash
-	subject policy.Subject
-}
-
-// nobody stands for users that are not known, so that they cost the same.
-var nobody = &userRecord{hash: passwordHash{iterations: iterations, salt: "nobody", sum: string(make([]byte, 32))}}
-
-// user returns the user of a name, or nobody.
-func (k *records) user(name string) *userRecord {
-	if u, ok := k.users[name]; ok {
-		return u
-	}
-	return nobody
-}
 
 // A document is what stands in the file.
 type document struct {
@@ -101,24 +31,6 @@ type storedToken struct {
 type storedUser struct {
 	User
 	Hash string `json:"password"`
-}
-
-// A Token is what is known of a token but for its secret.
-type Token struct {
-	ID      string    `json:"id"`
-	User    string    `json:"user"`
-	Groups  []string  `json:"groups,omitempty"`
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitzero"` // zero: never
-	Revoked bool      `json:"revoked,omitempty"`
-}
-
-func (t Token) expired(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
-
-// A User is what is known of a user but for the password.
-type User struct {
-	Name   string   `json:"name"`
-	Groups []string `json:"groups,omitempty"`
 }
 
 // maxFile bounds the file, in bytes: it has room for 100,000 tokens.
@@ -205,7 +117,7 @@ func (d *document) compile() (*records, error) {
 }
 
 func (t storedToken) compile() (*tokenRecord, error) {
-	record := &tokenRecord{token: t.Token, subject: policy.Subject{Name: t.User, Method: MethodToken, Groups: t.Groups}}
+	record := &tokenRecord{token: t.Token}
 	n, err := hex.Decode(record.digest[:], []byte(t.Digest[:min(len(t.Digest), 2*len(record.digest))]))
 	switch {
 	case len(t.ID) != 2*tokenID || !isHex(t.ID):
@@ -217,42 +129,25 @@ func (t storedToken) compile() (*tokenRecord, error) {
 }
 
 func (u storedUser) compile() (*userRecord, error) {
-	hash, err := parsePasswordHash(u.Hash)
+	hash, err := password.Parse(u.Hash)
 	if err != nil {
 		return nil, err
 	}
-	return &userRecord{hash: hash, subject: policy.Subject{Name: u.Name, Method: MethodBasic, Groups: u.Groups}}, checkNames(u.Name, u.Groups)
+	return &userRecord{user: u.User, hash: hash}, checkNames(u.Name, u.Groups)
 }
 
 // checkNames checks the names of a user and of its groups.
 func checkNames(user string, groups []string) error {
-	if err := checkName(user); err != nil {
+	if err := policy.CheckName(user); err != nil {
 		return fmt.Errorf("user %q: %w", user, err)
 	}
 	for _, g := range groups {
-		if err := checkName(g); err != nil {
+		if err := policy.CheckName(g); err != nil {
 			return fmt.Errorf("group %q: %w", g, err)
 		}
 	}
 	return nil
 }
-
-// maxName bounds names of users and groups, in bytes.
-const maxName = 250
-
-func checkName(s string) error {
-	switch {
-	case s == "":
-		return errors.New("the name is empty")
-	case len(s) > maxName:
-		return fmt.Errorf("the name is longer than %d bytes", maxName)
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, isControl) || strings.TrimSpace(s) != s:
-		return errors.New("names are made of visible characters, with blanks between them at most")
-	}
-	return nil
-}
-
-func isControl(r rune) bool { return !unicode.IsGraphic(r) }
 
 // sorted returns groups in order, each once.
 func sorted(groups []string) []string { return slices.Compact(slices.Sorted(slices.Values(groups))) }
