@@ -29,7 +29,7 @@ func SetUser(path string, u User, secret string) error {
 	case strings.Contains(u.Name, ":"):
 		return fmt.Errorf("user %q: HTTP Basic has no user names with a colon", u.Name)
 	case len(secret) < minPassword || len(secret) > MaxPassword:
-		return fmt.Errorf("user %q: a password has %d bytes at least", u.Name, minPassword)
+		return fmt.Errorf("user %q: a password has %d to %d bytes", u.Name, minPassword, MaxPassword)
 	case IsToken(secret):
 		return fmt.Errorf("user %q: the password has the form of a token", u.Name)
 	}
