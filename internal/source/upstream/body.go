@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/source/flaw"
 )
 
 // body is the body of an answer. It ends with io.EOF only if it has the length
@@ -14,8 +15,7 @@ type body struct {
 	in     io.ReadCloser
 	name   artifact.Name
 	watch  *watch
-	size   int64 // announced; -1: not
-	max    int64
+	size   int64       // announced; -1: not
 	resume *resumption // nil: a body that breaks off is not resumed
 	done   func()      // nil after Close
 
@@ -63,8 +63,8 @@ func (b *body) readOnce(p []byte) int {
 // judge gives the error of a read its class.
 func (b *body) judge(err error) error {
 	switch {
-	case b.read > b.max:
-		return badBody(b.watch.from, b.name, errTooLarge(b.max))
+	case b.read > b.name.Kind.MaxSize():
+		return badBody(b.watch.from, b.name, flaw.TooLarge(b.name.Kind))
 	case b.size >= 0 && b.read > b.size:
 		return badBody(b.watch.from, b.name, fmt.Errorf("it is longer than the %d bytes that were announced", b.size))
 	case err == nil:
@@ -83,7 +83,7 @@ func (b *body) judge(err error) error {
 // further request may mend.
 func (b *body) mendable() bool {
 	whole := b.size >= 0 && b.read >= b.size
-	return b.resume != nil && b.err != nil && b.err != io.EOF && !whole && b.read <= b.max && b.watch.whole.Err() == nil
+	return b.resume != nil && b.err != nil && b.err != io.EOF && !whole && b.read <= b.name.Kind.MaxSize() && b.watch.whole.Err() == nil
 }
 
 // mend goes on with a body that broke off, or leaves the error it broke off with.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/source/flaw"
 )
 
 // client is the Source of one upstream over HTTP.
@@ -52,12 +53,12 @@ func (c *client) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error)
 		defer c.done(w)
 		return nil, w.explain(c.fitForLogs(err))
 	}
-	b := &body{in: resp.Body, name: n, watch: w, size: resp.ContentLength, max: n.Kind.MaxSize(), done: func() { c.done(w) }}
+	b := &body{in: resp.Body, name: n, watch: w, size: resp.ContentLength, done: func() { c.done(w) }}
 	if resp.StatusCode != http.StatusOK {
 		defer b.Close()
 		return nil, c.refusal(resp, b)
 	}
-	if b.err = c.flaw(n, resp); b.err == nil {
+	if b.err = c.firstSight(n, resp); b.err == nil {
 		b.resume = c.resumptionOf(n, resp)
 	}
 	return &blob.Blob{Info: blob.Info{Size: b.size}, Body: b, Check: check(c.from, n, c.o.hashed(n))}, nil
@@ -172,15 +173,15 @@ func mediaType(resp *http.Response) string {
 	return t
 }
 
-// flaw is what can be seen to be wrong with a body before it is read.
-func (c *client) flaw(n artifact.Name, resp *http.Response) error {
+// firstSight is what can be seen to be wrong with a body before it is read.
+func (c *client) firstSight(n artifact.Name, resp *http.Response) error {
 	switch coding := resp.Header.Get("Content-Encoding"); {
 	case mediaType(resp) == "text/html":
 		return badBody(c.from, n, errors.New("a web page came in its place, such as a login page"))
 	case coding != "" && !strings.EqualFold(coding, "identity"):
 		return badBody(c.from, n, fmt.Errorf("it has the encoding %q that was not asked for", artifact.Clean(coding, 40)))
 	case resp.ContentLength > n.Kind.MaxSize():
-		return badBody(c.from, n, errTooLarge(n.Kind.MaxSize()))
+		return badBody(c.from, n, flaw.TooLarge(n.Kind))
 	case endUnknown(resp) && !hasOwnEnd(n.Kind):
 		return badBody(c.from, n, errors.New("it has neither a length nor chunks, so that nobody could tell if it broke off"))
 	}
@@ -195,13 +196,3 @@ func endUnknown(resp *http.Response) bool {
 // hasOwnEnd reports whether the beginning of an artifact of this kind cannot be
 // taken for the whole: JSON, zips, and what a checksum database has signed.
 func hasOwnEnd(k artifact.Kind) bool { return k != artifact.List && k != artifact.Mod }
-
-// badBody is the error for a body that is not the artifact.
-func badBody(from string, n artifact.Name, err error) *artifact.Error {
-	return &artifact.Error{
-		Class:  artifact.ErrBadUpstream,
-		Reason: fmt.Sprintf("%s: bad answer of %s: %s", n, from, artifact.Clean(err.Error(), 300)),
-	}
-}
-
-func errTooLarge(limit int64) error { return fmt.Errorf("it is larger than %d bytes", limit) }

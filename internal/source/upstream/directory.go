@@ -12,6 +12,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/source/flaw"
 )
 
 // directory is the Source of an upstream that is a directory with the layout of
@@ -49,7 +50,7 @@ func (d *directory) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, err
 	}
 	b := &fileBody{file: file, ctx: ctx, name: n, size: size}
 	if size > n.Kind.MaxSize() {
-		b.err = badBody(fromDirectory, n, errTooLarge(n.Kind.MaxSize()))
+		b.err = badBody(fromDirectory, n, flaw.TooLarge(n.Kind))
 	}
 	return &blob.Blob{Info: blob.Info{Size: size}, Body: b, Check: check(fromDirectory, n, d.o.hashed(n))}, nil
 }

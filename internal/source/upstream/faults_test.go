@@ -137,7 +137,7 @@ func TestF15ATrickleIsAStall(t *testing.T) {
 			w := newWatch(t.Context(), "upstream", Options{}.withDefaults().Timeouts)
 			defer w.stop()
 			w.answered()
-			b := &body{in: &trickle{w.ctx, test.bytes}, name: modName, watch: w, size: -1, max: 1 << 20, done: w.stop}
+			b := &body{in: &trickle{w.ctx, test.bytes}, name: modName, watch: w, size: -1, done: w.stop}
 			begun := time.Now()
 			_, err := io.Copy(io.Discard, b)
 			if artifact.Class(err) != test.class || time.Since(begun) != test.took {
@@ -151,7 +151,7 @@ func TestF15ASlowReaderIsNoStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(t.Context(), "upstream", Options{}.withDefaults().Timeouts)
 		w.answered()
-		b := &body{in: io.NopCloser(strings.NewReader("four")), name: modName, watch: w, size: 4, max: 1 << 20, done: w.stop}
+		b := &body{in: io.NopCloser(strings.NewReader("four")), name: modName, watch: w, size: 4, done: w.stop}
 		defer b.Close()
 		for range 4 {
 			time.Sleep(time.Minute)

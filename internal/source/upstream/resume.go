@@ -153,7 +153,7 @@ func (r *resumption) from(b *body) (io.ReadCloser, error) {
 
 // goOn brings an answer to where the body broke off.
 func (r *resumption) goOn(b *body, resp *http.Response) error {
-	if r.client.flaw(r.name, resp) != nil {
+	if r.client.firstSight(r.name, resp) != nil {
 		return errOther
 	}
 	switch resp.StatusCode {

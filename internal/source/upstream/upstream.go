@@ -13,8 +13,7 @@
 //     requests, and is either the whole or an error;
 //   - every wait has a bound, and so has what one upstream may have under way,
 //     so that one that hangs holds up nobody else;
-//   - the Check of a blob refuses what the go command would refuse, and zips
-//     built to exhaust whoever reads them;
+//   - the Check of a blob refuses what package flaw finds something wrong with;
 //   - a name that cannot be looked up leads for five minutes to where it led
 //     before.
 //
