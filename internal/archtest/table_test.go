@@ -50,7 +50,7 @@ var house = map[string]room{
 	"internal/command":         {},
 	"internal/egress":          {imports: []string{"internal/artifact"}},
 	"internal/source/flaw":     {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
-	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/netrc", "internal/source", "internal/source/flaw"}},
+	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/egress", "internal/netrc", "internal/source", "internal/source/flaw"}},
 	"internal/credential":      {imports: []string{"internal/artifact", "internal/netrc"}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}, tests: []string{"internal/store/mem"}},

@@ -125,7 +125,7 @@ func (a allowance) matches(host string, addr netip.Addr, port uint16) bool {
 // Check refuses what may not be connected to: a host that leads to an address.
 func (g *Guard) Check(host string, to netip.AddrPort) error {
 	addr := to.Addr().Unmap().WithZone("")
-	if isPublic(addr) || g.allows(host, addr, to.Port(), false) {
+	if IsPublic(addr) || g.allows(host, addr, to.Port(), false) {
 		return nil
 	}
 	return &artifact.Error{
@@ -183,9 +183,9 @@ func prefixes(texts ...string) []netip.Prefix {
 	return all
 }
 
-// isPublic reports whether an address, unmapped and without zone, is one of a
-// host on the public internet.
-func isPublic(addr netip.Addr) bool {
+// IsPublic reports whether an address is one of a host on the public internet.
+func IsPublic(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
 	for _, p := range special {
 		if p.Contains(addr) {
 			return false

@@ -124,3 +124,17 @@ func FuzzNewGuard(f *testing.F) {
 		}
 	})
 }
+
+func TestPublicIsWhatAnyFormOfAnAddressLeadsTo(t *testing.T) {
+	for text, want := range map[string]bool{
+		"93.184.216.34": true, "::ffff:93.184.216.34": true, "2606:2800:220:1::1": true,
+		"::ffff:10.0.0.1": false, "fe80::1%eth0": false, "2002:7f00:1::": false,
+	} {
+		if got := IsPublic(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if IsPublic(netip.Addr{}) {
+		t.Error("no address is public")
+	}
+}

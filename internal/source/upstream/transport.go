@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/egress"
 )
 
 // maxConns bounds the connections to one host: a burst of requests would make
@@ -149,7 +150,7 @@ type guard struct {
 // control is for net.Dialer.ControlContext.
 func (g *guard) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
-	if err == nil && isPublic(to.Addr()) {
+	if err == nil && egress.IsPublic(to.Addr()) {
 		return nil
 	}
 	switch h := hopOf(ctx); {
@@ -163,30 +164,4 @@ func (g *guard) control(ctx context.Context, _, address string, _ syscall.RawCon
 		}
 	}
 	return nil
-}
-
-// inner are the networks that belong to nobody on the internet, beyond those
-// that package netip knows. Source: IANA special-purpose address registries.
-var inner = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),     // this network
-	netip.MustParsePrefix("100.64.0.0/10"), // shared address space of carriers
-	netip.MustParsePrefix("192.0.0.0/24"),  // protocol assignments
-	netip.MustParsePrefix("198.18.0.0/15"), // benchmarks
-	netip.MustParsePrefix("240.0.0.0/4"),   // reserved, and broadcast
-	netip.MustParsePrefix("64:ff9b::/96"),  // NAT64: leads to any IPv4 address
-	netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("fec0::/10"), // site-local
-}
-
-func isPublic(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return false
-	}
-	for _, network := range inner {
-		if network.Contains(a) {
-			return false
-		}
-	}
-	return true
 }
