@@ -53,8 +53,9 @@ var house = map[string]room{
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/egress", "internal/netrc", "internal/source", "internal/source/flaw"}},
 	"internal/credential":      {imports: []string{"internal/artifact", "internal/netrc"}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
-	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", compress, otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
-	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/source", "internal/store", otter, xmod}},
+	"internal/h1":              {imports: []string{"internal/artifact", compress, xmod}},
+	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/h1", "internal/source", "internal/store", otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
+	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/h1", "internal/source", "internal/store", otter, xmod}},
 	"internal/prefetch":        {imports: []string{"internal/artifact", "internal/cache", xmod}, tests: []string{"internal/blob"}},
 
 	// Version control.
@@ -111,7 +112,7 @@ var house = map[string]room{
 	"internal/client/login":     {},
 	"internal/client/digraph":   {},
 	"internal/client/diagram":   {},
-	"internal/client/project":   {imports: []string{"internal/artifact", xmod}},
+	"internal/client/project":   {imports: []string{"internal/artifact", "internal/h1", xmod}},
 	"internal/client/gomod":     {imports: []string{"internal/artifact", "internal/client/modsource", "internal/client/project", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
 	"internal/client/modgraph":  {imports: []string{"internal/client/digraph", "internal/client/gomod", "internal/client/project", xmod}, tests: []string{"internal/artifact", "internal/client/modsource", "internal/goenv"}},
 	"internal/client/pkggraph":  {imports: []string{"internal/client/digraph", xsync}},
@@ -152,10 +153,10 @@ var house = map[string]room{
 	}},
 
 	// What brings all that a project needs.
-	"internal/client/closure": {imports: []string{"internal/artifact", "internal/blob", "internal/client/modsource", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
+	"internal/client/closure": {imports: []string{"internal/artifact", "internal/blob", "internal/client/modsource", "internal/h1", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
 	"internal/client/warm":    {imports: []string{"internal/artifact", "internal/client/closure", "internal/client/gocmd", "internal/client/modsource", "internal/source", xmod}, tests: []string{"internal/goenv"}},
 	"internal/client/bundle": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/client/closure", "internal/client/modsource", "internal/source", "internal/source/upstream",
+		"internal/artifact", "internal/blob", "internal/client/closure", "internal/client/modsource", "internal/h1", "internal/source", "internal/source/upstream",
 		"internal/store", "internal/store/disk", "internal/sumdb", compress, xmod, xsync,
 	}, tests: []string{"internal/goenv"}},
 

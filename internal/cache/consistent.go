@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"io"
 
-	"golang.org/x/mod/sumdb/dirhash"
-
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/h1"
 )
 
 // consistent refuses a zip whose go.mod differs from the .mod that is stored
@@ -50,7 +49,7 @@ func (c *Cache) consistent(ctx context.Context, f *flight) error {
 	return &artifact.Error{
 		Class: artifact.ErrIntegrity,
 		Reason: fmt.Sprintf("the %s file disagrees with what is stored for the version: go.mod in the zip hashes to %s, the .mod file to %s",
-			f.name.Kind, hashMod(inZip), hashMod(mod)),
+			f.name.Kind, h1.GoMod(inZip), h1.GoMod(mod)),
 		Hint: "the upstream mixes files of two versions; ask its operator, or use another upstream",
 	}
 }
@@ -87,14 +86,4 @@ func goMod(n artifact.Name, r io.ReaderAt, size int64) ([]byte, error) {
 		return io.ReadAll(io.LimitReader(rc, artifact.Mod.MaxSize()+1))
 	}
 	return nil, nil
-}
-
-func hashMod(data []byte) string {
-	h, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(data)), nil
-	})
-	if err != nil {
-		return "an unknown hash"
-	}
-	return h
 }

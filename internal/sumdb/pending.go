@@ -12,6 +12,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/h1"
 	"github.com/goweir/weir/internal/store"
 )
 
@@ -116,13 +117,13 @@ func (d *Database) settle(ctx context.Context, n artifact.Name) error {
 
 func hashOf(n artifact.Name, b *blob.Blob) (string, error) {
 	if b.Body == nil {
-		return hash(n, bytes.NewReader(b.Data), b.Size)
+		return h1.Hash(n, bytes.NewReader(b.Data), b.Size)
 	}
 	at, ok := b.Body.(io.ReaderAt)
 	if !ok {
 		return "", errors.ErrUnsupported
 	}
-	return hash(n, at, b.Size)
+	return h1.Hash(n, at, b.Size)
 }
 
 // withdraw moves an artifact out of reach.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/h1"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -84,7 +85,7 @@ func (v *verifier) check(ctx context.Context, n artifact.Name, s *blob.Spool) er
 	case err != nil:
 		return err
 	}
-	got, err := hash(n, spooled(s), s.Size())
+	got, err := h1.Hash(n, spooled(s), s.Size())
 	if err != nil {
 		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("%s cannot be read to compare it with %s", n, v.config.Name), Err: err}
 	}

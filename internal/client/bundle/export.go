@@ -23,6 +23,7 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/h1"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/store"
 	"github.com/goweir/weir/internal/store/disk"
@@ -230,7 +231,7 @@ func hashOf(n artifact.Name, body any, size int64) (string, error) {
 	if !ok {
 		return "", errors.ErrUnsupported
 	}
-	return closure.Hash(n, at, size)
+	return h1.Hash(n, at, size)
 }
 
 func (s *sealer) add(path string, size int64, sum []byte) {

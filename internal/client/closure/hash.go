@@ -1,40 +1,18 @@
 package closure
 
 import (
-	"archive/zip"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/h1"
 	"github.com/goweir/weir/internal/source"
 )
-
-// Hash is the h1 hash that go.sum has for the bytes of a .mod or .zip.
-func Hash(n artifact.Name, r io.ReaderAt, size int64) (string, error) {
-	if n.Kind != artifact.Zip {
-		return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
-			return io.NopCloser(io.NewSectionReader(r, 0, size)), nil
-		})
-	}
-	z, err := zip.NewReader(r, size)
-	if err != nil {
-		return "", err
-	}
-	files := make(map[string]*zip.File, len(z.File))
-	names := make([]string, 0, len(z.File))
-	for _, f := range z.File {
-		names = append(names, f.Name)
-		files[f.Name] = f
-	}
-	return dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return files[name].Open() })
-}
 
 // Guard is a Source like inner whose .mod and .zip are compared with what the go.sum
 // files of the project know, for modules that nothing else vouches for.
@@ -78,7 +56,7 @@ func guarded(n artifact.Name, hashes []string, b *blob.Blob) *blob.Blob {
 				return err
 			}
 		}
-		got, err := Hash(n, s, s.Size())
+		got, err := h1.Hash(n, s, s.Size())
 		if err != nil {
 			return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: fmt.Sprintf("%s cannot be read to compare it with go.sum", n), Err: err}
 		}

@@ -1,18 +1,16 @@
 package project
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/h1"
 )
 
 // sums are the lines of go.sum that are about go.mod files: hashes by module version.
@@ -51,11 +49,9 @@ func (p *Project) CheckSum(m module.Version, data []byte, where string) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	sum, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(data)), nil
-	})
-	if err != nil || slices.Contains(lines, sum) {
-		return err
+	sum := h1.GoMod(data)
+	if slices.Contains(lines, sum) {
+		return nil
 	}
 	return &artifact.Error{
 		Class: artifact.ErrIntegrity,

@@ -1,4 +1,10 @@
-package sumdb
+// Package h1 computes the hashes that go.sum and checksum databases have for
+// modules: "h1:" and the SHA-256 of a list of files with theirs.
+//
+// The results are those of golang.org/x/mod/sumdb/dirhash. Zips need not be files
+// of their own, and are read on several processors, since somebody waits for it.
+// It says nothing of whether a zip is one of a module; package flaw does.
+package h1
 
 import (
 	"archive/zip"
@@ -19,14 +25,22 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 )
 
-// hash returns the hash that a record has for bytes like these.
-func hash(n artifact.Name, r io.ReaderAt, size int64) (string, error) {
+// Hash returns the hash of the bytes of a .mod or .zip.
+func Hash(n artifact.Name, r io.ReaderAt, size int64) (string, error) {
 	if n.Kind == artifact.Zip {
 		return hashZip(r, size)
 	}
-	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
-		return io.NopCloser(io.NewSectionReader(r, 0, size)), nil
-	})
+	return hashMod(io.NewSectionReader(r, 0, size))
+}
+
+// GoMod returns the hash of a go.mod, which is that of a .mod, too.
+func GoMod(data []byte) string {
+	hash, _ := hashMod(bytes.NewReader(data)) // nothing fails in memory
+	return hash
+}
+
+func hashMod(r io.Reader) (string, error) {
+	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) { return io.NopCloser(r), nil })
 }
 
 // maxHashers is how many files of one zip are read at one time: clients wait for
