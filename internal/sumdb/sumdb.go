@@ -21,7 +21,6 @@
 package sumdb
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +31,6 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/goweir/weir/internal/artifact"
@@ -163,73 +161,3 @@ func (d *Database) alarm(kind AlarmKind, mod, version, detail string) {
 
 // own is the prefix of what the database keeps beside what clients ask for.
 func (d *Database) own() string { return ".weir/sumdb/" + d.config.Name + "/" }
-
-func (d *Database) tree(head []byte) (tlog.Tree, error) {
-	if len(head) == 0 {
-		return tlog.Tree{}, nil
-	}
-	n, err := note.Open(head, d.verifiers)
-	if err != nil {
-		return tlog.Tree{}, fmt.Errorf("tree head: %w", err)
-	}
-	return tlog.ParseTree([]byte(n.Text))
-}
-
-// loadHead reads the newest head that was ever seen from the store.
-func (d *Database) loadHead(ctx context.Context) error {
-	b, err := d.o.Store.Get(ctx, d.own()+"latest")
-	if err != nil {
-		return err
-	}
-	data, err := b.ReadAll(artifact.SumLatest.MaxSize())
-	if err != nil {
-		return err
-	}
-	if _, err := d.tree(data); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.head, d.headTag = data, b.ETag
-	return nil
-}
-
-// newest returns the newest signed head, empty when none was seen.
-func (d *Database) newest() []byte {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.head
-}
-
-// advance replaces the head old by the head next, which the caller has proven to
-// be of the same log. It reports false when the head is not old any more. A store
-// that cannot be written costs the memory of the head over a restart, no more.
-func (d *Database) advance(ctx context.Context, old, next []byte) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !bytes.Equal(d.head, old) {
-		return false
-	}
-	info, err := d.o.Store.Put(ctx, d.own()+"latest", bytes.NewReader(next), store.PutOptions{IfAbsent: d.headTag == "", IfMatch: d.headTag})
-	if errors.Is(err, store.ErrConflict) {
-		return d.adopt(ctx)
-	}
-	d.head = next
-	if err == nil {
-		d.headTag = info.ETag
-	}
-	return true
-}
-
-// adopt takes over the head that another process has stored; d.mu is held. It
-// reports false, since the caller's head has to be compared with it.
-func (d *Database) adopt(ctx context.Context) bool {
-	b, err := d.o.Store.Get(ctx, d.own()+"latest")
-	if err != nil {
-		return false
-	}
-	if data, err := b.ReadAll(artifact.SumLatest.MaxSize()); err == nil {
-		d.head, d.headTag = data, b.ETag
-	}
-	return false
-}

@@ -138,57 +138,6 @@ func (d *Database) treeWith(ctx context.Context, wanted tlog.Tile) (tlog.Tree, e
 	return tlog.Tree{}, artifact.NotFound("%s lies beyond the end of the log", wanted.Path())
 }
 
-// latest asks for the newest head and returns the newest that is known.
-func (d *Database) latest(ctx context.Context) ([]byte, error) {
-	data, err := d.ask(ctx, artifact.Name{Kind: artifact.SumLatest, DB: d.config.Name})
-	if err != nil {
-		return nil, err
-	}
-	for {
-		known := d.newest()
-		newer, err := d.compare(ctx, known, data)
-		if err != nil {
-			return nil, err
-		}
-		if !newer {
-			return known, nil
-		}
-		if d.advance(ctx, known, data) {
-			return data, nil
-		}
-	}
-}
-
-// compare reports whether the head offered is newer than the one known, both of
-// one log. An older one is an alarm: it may be meant to hide something.
-func (d *Database) compare(ctx context.Context, known, offered []byte) (newer bool, err error) {
-	old, err := d.tree(known)
-	if err != nil {
-		return false, err
-	}
-	next, err := d.tree(offered)
-	if err != nil {
-		d.alarm(Forged, "", "", artifact.Clean(err.Error(), 500))
-		d.distrust()
-		return false, d.refusal("was answered for with a tree head that it has not signed", err)
-	}
-	if next.N < old.N {
-		d.alarm(OlderHead, "", "", fmt.Sprintf("a tree of %d records was shown after one of %d", next.N, old.N))
-		d.distrust()
-		return false, nil
-	}
-	hash, err := tlog.TreeHash(old.N, tlog.TileHashReader(next, d.tiles(ctx)))
-	if err != nil {
-		return false, fmt.Errorf("comparing tree heads: %w", err)
-	}
-	if hash != old.Hash && old.N > 0 {
-		d.alarm(Fork, "", "", artifact.Clean(fmt.Sprintf("known head: %s offered head: %s", known, offered), 1000))
-		d.distrust()
-		return false, d.refusal("shows two histories that contradict each other", nil)
-	}
-	return next.N > old.N, nil
-}
-
 // complete stores the tiles that a client needs who knows no other head than the
 // one in this record, so that it can prove the record here when everything
 // upstream is down. Failing that costs nothing now.
