@@ -94,8 +94,9 @@ func TestAnIssuerThatWasNeverReachedIsInNobodysWay(t *testing.T) {
 		if p.asked.Load() != 0 {
 			t.Error("the issuer was asked before there was a token")
 		}
+		raw := identity("")
 		for range 600 {
-			if _, err := authenticate(a, bearer(identity(""))); artifact.Class(err) != artifact.ErrUnavailable {
+			if _, err := authenticate(a, bearer(raw)); artifact.Class(err) != artifact.ErrUnavailable {
 				t.Fatal(err)
 			}
 			if _, err := authenticate(a, bearer(token)); err != nil {
