@@ -102,7 +102,7 @@ var house = map[string]room{
 		"internal/source", "internal/source/pool", "internal/sumdb",
 		"internal/client/bundle", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
 		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
-		"internal/client/mirrors", "internal/client/mirrors/report", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource",
+		"internal/client/mirrors", "internal/client/mirrors/plan", "internal/client/mirrors/report", "internal/client/mirrors/survey", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource",
 		"internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify",
 		"internal/client/warm",
 		cobra, pflag,
@@ -132,9 +132,12 @@ var house = map[string]room{
 	"internal/client/verify": {imports: []string{
 		"internal/artifact", "internal/client/gocmd", "internal/client/modcache", "internal/client/modsource", "internal/goenv", "internal/source", xmod, xsync,
 	}},
-	"internal/client/mirrors": {imports: []string{
-		"internal/artifact", "internal/client/goauth", "internal/client/modsource", "internal/goenv", "internal/source", xmod,
-	}},
+	"internal/client/mirrors":        {imports: []string{"internal/source"}},
+	"internal/client/mirrors/probe":  {imports: []string{"internal/artifact"}},
+	"internal/client/mirrors/survey": {imports: []string{"internal/artifact", "internal/client/mirrors", "internal/client/mirrors/probe", "internal/source", xmod}},
+	"internal/client/mirrors/plan": {imports: []string{
+		"internal/artifact", "internal/client/goauth", "internal/client/mirrors/survey", "internal/client/modsource", "internal/goenv", "internal/source",
+	}, tests: []string{"internal/client/mirrors"}},
 	"internal/client/mirrors/report": {imports: []string{"internal/client/mirrors"}},
 
 	"internal/client/doctor/check":      {},

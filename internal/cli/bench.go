@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goweir/weir/internal/client/mirrors"
+	"github.com/goweir/weir/internal/client/mirrors/plan"
 	"github.com/goweir/weir/internal/client/mirrors/report"
+	"github.com/goweir/weir/internal/client/mirrors/survey"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/goenv"
@@ -36,10 +38,10 @@ func benchCommand() *cobra.Command {
 			"at the URLs. All are asked for the same public modules, those in the go.sum of this folder\n" +
 			"or popular ones, and what they send is compared with the checksum database. No module that\n" +
 			"GOPRIVATE, GONOPROXY or GONOSUMDB match is asked for. It ends with 1 when no mirror works\n" +
-			"or one of them served wrong bytes.\n\nThe public mirrors are\n  " + hosts(mirrors.Public()),
+			"or one of them served wrong bytes.\n\nThe public mirrors are\n  " + hosts(plan.Public()),
 		Example: "  weir bench --public\n  weir bench https://goproxy.cn https://goproxy.io --html report.html",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return mirrors.Public(), cobra.ShellCompDirectiveNoFileComp
+			return plan.Public(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
@@ -62,7 +64,7 @@ func (f benchFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	env := goenv.Load(os.Getenv)
-	o, err := mirrors.Prepare(cmd.Context(), env, request)
+	o, err := plan.Make(cmd.Context(), env, request)
 	if err != nil {
 		return err
 	}
@@ -71,8 +73,8 @@ func (f benchFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	o.Bytes, o.Time = int64(f.bytes), f.time
 	progress := term.New(cmd.ErrOrStderr(), os.Getenv)
-	o.Progress = func(p mirrors.Progress) { progress.Progress(progressText(p)) }
-	r, err := mirrors.Measure(cmd.Context(), o)
+	o.Progress = func(p survey.Progress) { progress.Progress(progressText(p)) }
+	r, err := survey.Run(cmd.Context(), o)
 	progress.Done()
 	if err != nil {
 		return err
@@ -84,10 +86,10 @@ func (f benchFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 // request is what the command line asks for.
-func (f benchFlags) request(args []string) (mirrors.Request, error) {
-	r := mirrors.Request{Public: f.public, UserAgent: "weir-bench"}
+func (f benchFlags) request(args []string) (plan.Request, error) {
+	r := plan.Request{Public: f.public, UserAgent: "weir-bench"}
 	for _, arg := range args {
-		entry, err := mirrors.ParseURL(arg)
+		entry, err := plan.ParseURL(arg)
 		if err != nil {
 			return r, usageError{err}
 		}
@@ -104,7 +106,7 @@ func (f benchFlags) request(args []string) (mirrors.Request, error) {
 	return r, nil
 }
 
-func progressText(p mirrors.Progress) string {
+func progressText(p survey.Progress) string {
 	text := fmt.Sprintf("round %d of at most %d", p.Round, p.Rounds)
 	if p.Mirror != "" {
 		text += ": zip from " + bare(p.Mirror)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/goweir/weir/internal/client/envswitch"
 	"github.com/goweir/weir/internal/client/mirrors"
+	"github.com/goweir/weir/internal/client/mirrors/plan"
+	"github.com/goweir/weir/internal/client/mirrors/survey"
 	"github.com/goweir/weir/internal/client/profile"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/goenv"
@@ -56,7 +58,7 @@ func measureBest(cmd *cobra.Command, env *goenv.Env, public bool) (string, error
 	if err != nil {
 		return "", err
 	}
-	o, err := mirrors.Prepare(cmd.Context(), env, mirrors.Request{Public: public, Dir: dir, UserAgent: "weir-env"})
+	o, err := plan.Make(cmd.Context(), env, plan.Request{Public: public, Dir: dir, UserAgent: "weir-env"})
 	if err != nil {
 		return "", err
 	}
@@ -67,8 +69,8 @@ func measureBest(cmd *cobra.Command, env *goenv.Env, public bool) (string, error
 		return "", usageError{fmt.Errorf("GOPROXY=%s names no proxy to measure; use --public\nsee: %s --help", mirrors.Redact(env.Value("GOPROXY")), cmd.CommandPath())}
 	}
 	progress := screenOf(cmd.ErrOrStderr())
-	o.Progress = func(p mirrors.Progress) { progress.Progress(progressText(p)) }
-	r, err := mirrors.Measure(cmd.Context(), o)
+	o.Progress = func(p survey.Progress) { progress.Progress(progressText(p)) }
+	r, err := survey.Run(cmd.Context(), o)
 	progress.Done()
 	if err != nil {
 		return "", err

@@ -40,6 +40,9 @@ func (e Entry) Redacted() string {
 // String is Redacted, so that no verb of package fmt but %#v shows more.
 func (e Entry) String() string { return e.Redacted() }
 
+// IsFolder reports whether the entry is a folder of this machine, not a server.
+func (e Entry) IsFolder() bool { return strings.HasPrefix(e.URL, "file:") }
+
 // ParseList reads a GOPROXY list as the go command does: entries are separated
 // by commas and pipes, blanks around them are trimmed, empty ones are skipped,
 // a missing scheme is https, and nothing after "off" or "direct" is looked at.

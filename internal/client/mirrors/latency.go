@@ -27,18 +27,6 @@ func (l Latency) Percentile(p int) (time.Duration, bool) {
 	return sorted[(len(sorted)*p+99)/100-1], true
 }
 
-// mean is the average; zero where there is nothing.
-func (l Latency) mean() time.Duration {
-	if len(l) == 0 {
-		return 0
-	}
-	var sum time.Duration
-	for _, d := range l {
-		sum += d
-	}
-	return sum / time.Duration(len(l))
-}
-
 // latencyJSON is how a Latency is written. Percentiles that cannot be told are left out.
 type latencyJSON struct {
 	Samples []float64 `json:"samples_ms"`

@@ -1,189 +1,132 @@
-// Package mirrors measures module proxies side by side, from where this machine stands,
-// and says which of them GOPROXY should name.
+// Package mirrors knows what a measurement of module proxies has found, which of them is
+// the better one, and what GOPROXY should name.
 //
-// [Measure] asks all mirrors for the same files in rounds, so that a slow minute hits
-// all alike, one request at a time of each, and compares the bytes with the records of
-// the checksum database. It promises that
-//
-//   - what a mirror does wrong is a row of the report, never an error;
-//   - a mirror never sends more than it was granted, in bytes and in time, and is left
-//     alone once it hangs, keeps failing, refuses, or says that it is asked too much;
-//   - credentials are sent to the scheme, host and port they are for and nowhere else,
-//     and stand in no report;
-//   - only modules of a checksum database are asked for, which are public by that, see
-//     [Prepare].
-//
-// It measures as a client does that has nothing cached. It is no load test: how a mirror
-// bears many requests at once stays unknown.
-//
-// Sources: the Go Modules Reference, "GOPROXY protocol"; cmd/go/internal/modfetch/proxy.go.
+// It promises that a [Report] written as JSON holds no secrets; that a mirror which served
+// wrong bytes is never recommended, and none that would hear of private modules; and that
+// percentiles are told only as far as the sample allows. It asks nobody: package survey
+// measures.
 package mirrors
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"net/http"
-	"sync"
 	"time"
 
-	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/source"
 )
 
-// Options are what Measure works with. [Prepare] makes them for this machine.
-type Options struct {
-	Mirrors []Mirror
-	Modules []Module // what is asked for, in this order; not more than 25 of them
+// A Report is what a measurement found. It may be written as JSON.
+type Report struct {
+	Began   time.Time `json:"began"`
+	Took    Millis    `json:"took_ms"`
+	Rounds  int       `json:"rounds"`
+	SumDB   string    `json:"checksum_database"`
+	Modules []string  `json:"modules"` // MODULE@VERSION
+	Mirrors []Result  `json:"mirrors"` // the best first
+	Notes   []string  `json:"notes"`
 
-	// Current is the GOPROXY in force. Its end, direct or off, is what a recommended
-	// one ends with, and so are the folders in it what that begins with.
-	Current []source.Entry
+	// Current is the GOPROXY in force, which may hold credentials. Its end, direct or off,
+	// is what a recommended one ends with, and so are the folders in it what that begins
+	// with.
+	Current []source.Entry `json:"-"`
 	// Private are patterns of private modules that come through the proxies of GOPROXY.
 	// Where there are any, no other mirror is recommended, since that would be asked for them.
-	Private []string
-	// SumDB is the checksum database that mirrors are asked to support; empty:
-	// sum.golang.org.
-	SumDB string
-	// Notes are for the report.
-	Notes []string
-
-	Bytes     int64         // of bodies, for each mirror; default 20 MiB
-	Time      time.Duration // for all; default 30 s
-	UserAgent string        // default "weir"
-
-	Progress  func(Progress)  // told of each step, one at a time; nil: nobody
-	Transport *http.Transport // a copy of it carries the requests to each mirror; nil: one that uses the proxy of the environment
+	Private []string `json:"-"`
 }
 
-// A Mirror is a module proxy that is to be measured.
-type Mirror struct {
-	Entry  source.Entry // its URL
-	Header http.Header  // credentials
-	Listed bool         // GOPROXY names it
-}
+// A State is how a mirror fared.
+type State string
 
-// A Module is a version that is asked for, and what its files hash to.
-type Module struct {
-	Path, Version string
-	Zip, Mod      string // "h1:" hashes, as in go.sum
-}
-
-// Progress is how far a measurement has come.
-type Progress struct {
-	Round, Rounds int
-	Mirror        string // whose zip is fetched; empty: all are asked for small files
-}
-
-// The defaults of Options.
+// The states of a mirror.
 const (
-	defaultBytes = 20 << 20
-	defaultTime  = 30 * time.Second
-	defaultSumDB = "sum.golang.org"
+	Works    State = "works"
+	Lies     State = "lies"     // it served bytes that are not those of the checksum database
+	Lacks    State = "lacks"    // it has none of the modules
+	Refuses  State = "refuses"  // it wants credentials, or others
+	Limits   State = "limits"   // it said that it was asked too much
+	Hangs    State = "hangs"    // it kept a request waiting for too long
+	Fails    State = "fails"    // nothing, or nothing any more, came from it
+	Untested State = "untested" // the time or the bytes were over before
 )
 
-// maxRounds is how often all mirrors are asked at most. Four small files each make 100
-// samples then, which is what a 99th percentile takes.
-const maxRounds = 25
+// An Answer is one to a question that may stay open.
+type Answer string
 
-// Measure measures mirrors. The only errors are that there is nothing to measure and
-// that ctx has ended.
-func Measure(ctx context.Context, o Options) (Report, error) {
-	if len(o.Mirrors) == 0 || len(o.Modules) == 0 {
-		return Report{}, errors.New("there is no mirror, or no module, to measure with")
-	}
-	o.Bytes, o.Time = cmp.Or(o.Bytes, defaultBytes), cmp.Or(o.Time, defaultTime)
-	o.SumDB, o.UserAgent = cmp.Or(o.SumDB, defaultSumDB), cmp.Or(o.UserAgent, "weir")
-	if o.Progress == nil {
-		o.Progress = func(Progress) {}
-	}
-	s := &survey{o: o}
-	for i, m := range o.Mirrors {
-		s.meters = append(s.meters, newMeter(m, o))
-		s.meters[i].result.position = i
-	}
-	defer s.close()
-	began := time.Now()
-	timed, cancel := context.WithTimeoutCause(ctx, o.Time, errTimeIsOver)
-	defer cancel()
-	rounds := s.run(timed)
-	if err := context.Cause(ctx); err != nil {
-		return Report{}, err
-	}
-	return s.report(began, rounds), nil
+// The answers.
+const (
+	Yes     Answer = "yes"
+	No      Answer = "no"
+	Unknown Answer = "unknown"
+)
+
+// A Result is what was found about one mirror.
+type Result struct {
+	Name    string `json:"name"` // its URL, without secrets
+	Listed  bool   `json:"in_goproxy"`
+	State   State  `json:"state"`
+	Problem string `json:"problem,omitempty"` // the last one, or what the State comes from
+
+	Requests  int   `json:"requests"`  // that were answered or failed, those to the checksum database included
+	Succeeded int   `json:"succeeded"` // with a body that is well
+	Absent    int   `json:"absent"`    // with 404 or 410
+	Failed    int   `json:"failed"`
+	Bytes     int64 `json:"bytes"` // of all bodies
+
+	Protocol string `json:"protocol,omitempty"` // HTTP/1.1 or HTTP/2.0
+	SumDB    Answer `json:"checksum_database"`  // does it lead to the checksum database
+
+	// Of requests over a new connection: to look up the name, to connect, to agree on
+	// TLS, and from the request to the first byte of the answer.
+	DNS       Latency `json:"dns"`
+	Connect   Latency `json:"connect"`
+	TLS       Latency `json:"tls"`
+	FirstByte Latency `json:"first_byte"`
+	// Of requests over a connection that is kept, to the end of the body.
+	List   Latency `json:"list"`
+	Latest Latency `json:"latest"`
+	Info   Latency `json:"info"`
+	Mod    Latency `json:"mod"`
+	Zip    Latency `json:"zip"`
+
+	Throughput float64 `json:"bytes_per_second"` // of zips, one after the other, from request to last byte; zero: there was none
+	PerModule  Millis  `json:"module_ms"`        // what one module takes: medians of .info and .mod, average of the .zip that all sent; zero: not known
+
+	Compared int   `json:"compared"` // modules whose newest version another mirror told, too
+	Behind   []Lag `json:"behind"`   // those of which another one has a newer version
+
+	Modules int      `json:"modules"` // that were asked for
+	Proven  int      `json:"proven"`  // .mod and .zip that are what the checksum database has
+	Wrong   []Wrong  `json:"wrong"`   // those that are not
+	Missing []string `json:"missing"` // modules it does not have
+
+	Entry source.Entry `json:"-"` // its URL, with the credentials that it may have
+	Place int          `json:"-"` // in the order in which they were to be measured
 }
 
-// A survey is one measurement.
-type survey struct {
-	o      Options
-	meters []*meter
+// A Lag is a module of which a mirror does not have the newest version.
+type Lag struct {
+	Module string `json:"module"`
+	Has    string `json:"has"`
+	Newest string `json:"newest"`
 }
 
-func (s *survey) close() {
-	for _, m := range s.meters {
-		m.close()
-	}
+// Wrong are bytes that are not those of the checksum database.
+type Wrong struct {
+	File string `json:"file"` // MODULE@VERSION.KIND
+	Got  string `json:"got"`  // hash
+	Want string `json:"want"` // hash
 }
 
-// run asks all mirrors until there have been enough rounds, or nobody is left to ask, and
-// returns how many rounds there were.
-func (s *survey) run(ctx context.Context) (rounds int) {
-	for rounds < maxRounds && ctx.Err() == nil && s.anyAsking() {
-		s.round(ctx, rounds)
-		rounds++
-	}
-	return rounds
+// Small are the samples of all small files over connections that are kept.
+func (r Result) Small() Latency {
+	all := append(Latency{}, r.List...)
+	all = append(append(all, r.Latest...), r.Info...)
+	return append(all, r.Mod...)
 }
 
-func (s *survey) anyAsking() bool {
-	for _, m := range s.meters {
-		if m.asking() {
-			return true
-		}
+// SuccessRate is the share of requests that were answered well, from 0 to 1, without
+// those for what is absent; ok is false where there was none.
+func (r Result) SuccessRate() (rate float64, ok bool) {
+	if r.Succeeded+r.Failed == 0 {
+		return 0, false
 	}
-	return false
-}
-
-// round asks each mirror for the files of one module. Small files come from all mirrors
-// at a time, which disturbs none of them; zips, which fill the line, from one after the
-// other, in another order each time.
-func (s *survey) round(ctx context.Context, number int) {
-	mod := s.o.Modules[number%len(s.o.Modules)]
-	before := s.o.Modules[max(number-1, 0)%len(s.o.Modules)]
-	progress := Progress{Round: number + 1, Rounds: maxRounds}
-	s.o.Progress(progress)
-	var all sync.WaitGroup
-	for _, m := range s.meters {
-		all.Go(func() { m.small(ctx, before, mod, number == 0) })
-	}
-	all.Wait()
-	for i := range s.meters {
-		m := s.meters[(number+i)%len(s.meters)]
-		progress.Mirror = m.result.Name
-		s.o.Progress(progress)
-		m.zip(ctx, mod, number)
-	}
-}
-
-// small asks for the small files of a module. The first request has a connection of its
-// own, for a file that the mirror has just sent: what it takes is the way, not the search
-// for the file.
-func (m *meter) small(ctx context.Context, before, mod Module, first bool) {
-	m.fresh(ctx, before.name(artifact.Info))
-	if first {
-		m.askSumDB(ctx, mod)
-	}
-	m.list(ctx, mod)
-	m.latest(ctx, mod)
-	m.info(ctx, mod)
-	m.mod(ctx, mod)
-}
-
-// name is the name of one of the module's files.
-func (m Module) name(kind artifact.Kind) artifact.Name {
-	n := artifact.Name{Kind: kind, Module: m.Path}
-	if kind != artifact.List && kind != artifact.Latest {
-		n.Version = m.Version
-	}
-	return n
+	return float64(r.Succeeded) / float64(r.Succeeded+r.Failed), true
 }

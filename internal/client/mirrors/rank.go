@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// rank sorts mirrors, the best first: by how they fared, by how reliably they answer, by
+// Rank sorts mirrors, the best first: by how they fared, by how reliably they answer, by
 // what they lack, and by what a module takes. Mirrors that are alike stay in their order.
-func rank(all []Result) {
+func Rank(all []Result) {
 	slices.SortStableFunc(all, func(a, b Result) int {
 		return cmp.Or(
 			cmp.Compare(a.State.rank(), b.State.rank()),

@@ -32,7 +32,7 @@ func (r Report) Recommend() (goproxy, reason string) {
 		if i > 0 {
 			b.WriteString("|")
 		}
-		b.WriteString(pick.entry.URL)
+		b.WriteString(pick.Entry.URL)
 	}
 	return b.String() + end, r.reason(picks, front, end)
 }
@@ -74,7 +74,7 @@ func (r Report) picks() []Result {
 
 // eligible reports whether a mirror may be named at all.
 func (r Report) eligible(m Result) bool {
-	return m.State == Works && (m.Listed || len(r.private) == 0)
+	return m.State == Works && (m.Listed || len(r.Private) == 0)
 }
 
 // stay moves the mirror that GOPROXY names first to the front, if the best one is hardly
@@ -82,7 +82,7 @@ func (r Report) eligible(m Result) bool {
 func stay(ranked []Result) {
 	best, at := ranked[0], -1
 	for i, m := range ranked {
-		if m.Listed && (at < 0 || m.position < ranked[at].position) {
+		if m.Listed && (at < 0 || m.Place < ranked[at].Place) {
 			at = i
 		}
 	}
@@ -101,11 +101,11 @@ func stay(ranked []Result) {
 // than the public ones, at the beginning, and direct or off with the sign before it.
 func (r Report) frame() (front []source.Entry, end string) {
 	sign := ","
-	for _, e := range r.current {
+	for _, e := range r.Current {
 		switch {
 		case e.Direct || e.Off:
 			return front, sign + e.Redacted()
-		case isFolder(e) || r.lacksAll(e):
+		case e.IsFolder() || r.lacksAll(e):
 			front = append(front, e)
 		}
 		sign = separator(e.FallBackOnError)
@@ -114,10 +114,8 @@ func (r Report) frame() (front []source.Entry, end string) {
 }
 
 func (r Report) lacksAll(e source.Entry) bool {
-	return slices.ContainsFunc(r.Mirrors, func(m Result) bool { return m.entry.URL == e.URL && m.State == Lacks })
+	return slices.ContainsFunc(r.Mirrors, func(m Result) bool { return m.Entry.URL == e.URL && m.State == Lacks })
 }
-
-func isFolder(e source.Entry) bool { return strings.HasPrefix(e.URL, "file:") }
 
 // hopeless is the reason for no recommendation.
 func (r Report) hopeless() string {
@@ -132,10 +130,10 @@ func (r Report) hopeless() string {
 
 // loyalty says why mirrors that GOPROXY does not name are left out; empty where they are not.
 func (r Report) loyalty() string {
-	if len(r.private) == 0 || !slices.ContainsFunc(r.Mirrors, func(m Result) bool { return !m.Listed }) {
+	if len(r.Private) == 0 || !slices.ContainsFunc(r.Mirrors, func(m Result) bool { return !m.Listed }) {
 		return ""
 	}
-	return fmt.Sprintf(" Private modules (%s) come through the proxies of GOPROXY, since GONOPROXY does not name them: other mirrors would be asked for them, and are left out.", strings.Join(r.private, ","))
+	return fmt.Sprintf(" Private modules (%s) come through the proxies of GOPROXY, since GONOPROXY does not name them: other mirrors would be asked for them, and are left out.", strings.Join(r.Private, ","))
 }
 
 // describe says what a mirror did, as the end of a sentence.
@@ -176,9 +174,9 @@ func (r Report) reason(picks []Result, front []source.Entry, end string) string 
 // unmeasured are the proxies of GOPROXY that nobody measured.
 func (r Report) unmeasured() []string {
 	var names []string
-	for _, e := range r.current {
-		measured := slices.ContainsFunc(r.Mirrors, func(m Result) bool { return m.entry.URL == e.URL })
-		if e.URL != "" && !isFolder(e) && !measured {
+	for _, e := range r.Current {
+		measured := slices.ContainsFunc(r.Mirrors, func(m Result) bool { return m.Entry.URL == e.URL })
+		if e.URL != "" && !e.IsFolder() && !measured {
 			names = append(names, e.Redacted())
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func result(url string, took time.Duration) Result {
 	return Result{
 		Name: source.Entry{URL: url}.Redacted(), State: Works, Succeeded: 100, Proven: 10, Modules: 10, PerModule: Millis(took),
-		Zip: Latency{took}, entry: source.Entry{URL: url},
+		Zip: Latency{took}, Entry: source.Entry{URL: url},
 	}
 }
 
@@ -33,7 +33,7 @@ func current(t *testing.T, goproxy string) []source.Entry {
 func TestRecommendedIsWhatIsCorrectReliableAndFast(t *testing.T) {
 	const a, b, c = "https://a.example.com", "https://b.example.com", "https://c.example.com"
 	listed := func(position int) func(*Result) {
-		return func(r *Result) { r.Listed, r.position = true, position }
+		return func(r *Result) { r.Listed, r.Place = true, position }
 	}
 	state := func(s State) func(*Result) { return func(r *Result) { r.State = s } }
 	failing := func(n int) func(*Result) { return func(r *Result) { r.Failed = n } }
@@ -63,8 +63,8 @@ func TestRecommendedIsWhatIsCorrectReliableAndFast(t *testing.T) {
 		{"credentials of the URL stay in the value", "https://u:s3cr3t@a.example.com,direct", []Result{result("https://u:s3cr3t@a.example.com", 1)}, "https://u:s3cr3t@a.example.com,direct", "https://xxxxx@a.example.com"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			r := Report{Mirrors: test.mirrors, current: current(t, test.current)}
-			rank(r.Mirrors)
+			r := Report{Mirrors: test.mirrors, Current: current(t, test.current)}
+			Rank(r.Mirrors)
 			goproxy, reason := r.Recommend()
 			if goproxy != test.want || !strings.Contains(reason, test.reason) || strings.Contains(reason, "s3cr3t") {
 				t.Errorf("recommended is %q, not %q: %s", goproxy, test.want, reason)
@@ -86,7 +86,7 @@ func TestRecommendedIsWhatIsCorrectReliableAndFast(t *testing.T) {
 // hear of them.
 func TestNoMirrorIsRecommendedThatWouldHearOfPrivateModules(t *testing.T) {
 	corp := with(result("https://corp.example.com", 500), func(r *Result) { r.Listed = true })
-	r := Report{Mirrors: []Result{result("https://fast.example.com", 1), corp}, current: current(t, "https://corp.example.com,direct"), private: []string{"corp.example.com/*"}}
+	r := Report{Mirrors: []Result{result("https://fast.example.com", 1), corp}, Current: current(t, "https://corp.example.com,direct"), Private: []string{"corp.example.com/*"}}
 	goproxy, reason := r.Recommend()
 	if goproxy != "https://corp.example.com,direct" || !strings.Contains(reason, "Private modules (corp.example.com/*)") || strings.Contains(reason, "hardly faster") {
 		t.Errorf("recommended is %q: %s", goproxy, reason)

@@ -1,4 +1,13 @@
-package mirrors
+// Package probe asks one mirror for one file at a time, and says what came of it and what
+// each part of it took.
+//
+// It promises that no request goes on for longer, or brings more, than its bounds and the
+// caller allow; that credentials are sent to the scheme, host and port they are for and
+// nowhere else, and stand in no error; and that a request can be made over a connection
+// that nobody has used before. Whether a body is the right one, it does not judge.
+//
+// Sources: the Go Modules Reference, "GOPROXY protocol"; cmd/go/internal/modfetch/proxy.go.
+package probe
 
 import (
 	"bytes"
@@ -29,25 +38,24 @@ const (
 
 // What a request may end with, beside an answer.
 var (
-	errTimeIsOver = errors.New("the time for the measurement is over")
-	errHangs      = fmt.Errorf("sent nothing for %s", maxSilence)
-	errSlow       = fmt.Errorf("was not done after %s", maxRequest)
-	errBudget     = errors.New("there are no bytes left to measure with")
+	ErrHangs  = fmt.Errorf("sent nothing for %s", maxSilence)
+	ErrSlow   = fmt.Errorf("was not done after %s", maxRequest)
+	ErrBudget = errors.New("there are no bytes left to measure with")
 )
 
-// An answer is what came of one request.
-type answer struct {
-	status   int    // zero: there was none
-	proto    string // HTTP/1.1 or HTTP/2.0
-	html     bool   // it says that it is a web page
-	body     []byte // as far as it came
-	err      error  // why it is not the whole; fit to be shown
-	phases   phases
-	duration time.Duration // from the beginning to the end of the body
+// An Answer is what came of one request.
+type Answer struct {
+	Status   int    // zero: there was none
+	Proto    string // HTTP/1.1 or HTTP/2.0
+	HTML     bool   // it says that it is a web page
+	Body     []byte // as far as it came
+	Err      error  // why it is not the whole, or the cause of the end of the context; fit to be shown
+	Phases   Phases
+	Duration time.Duration // from the beginning to the end of the body
 }
 
-// A prober sends requests to one mirror.
-type prober struct {
+// A Prober sends requests to one mirror. It is used by one goroutine at a time.
+type Prober struct {
 	base      *url.URL // without credentials
 	secrets   []string
 	userAgent string
@@ -56,12 +64,15 @@ type prober struct {
 	client    *http.Client
 }
 
-func newProber(m Mirror, o Options) *prober {
-	base, err := url.Parse(m.Entry.URL)
+// New returns a prober of the mirror at a URL that source.ParseList lets pass. header are
+// credentials, beside those in the URL. template carries the requests, as a copy; nil: the
+// usual transport, with the HTTP proxy of the environment.
+func New(mirror string, header http.Header, userAgent string, template *http.Transport) *Prober {
+	base, err := url.Parse(mirror)
 	if err != nil { // which source.ParseList would not have let pass
 		base = &url.URL{}
 	}
-	header := m.Header.Clone()
+	header = header.Clone()
 	if header == nil {
 		header = http.Header{}
 	}
@@ -71,20 +82,21 @@ func newProber(m Mirror, o Options) *prober {
 	}
 	bare := *base
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
-	p := &prober{base: &bare, secrets: secretsOf(base, header), userAgent: o.UserAgent, template: o.Transport}
+	p := &Prober{base: &bare, secrets: secretsOf(base, header), userAgent: userAgent, template: template}
 	p.origin = &origin{next: newTransport(p.template), scheme: base.Scheme, host: hostPort(base), header: header}
 	p.client = &http.Client{Transport: p.origin, CheckRedirect: checkRedirect}
 	return p
 }
 
-// renew lets the next request make a new connection. What is left of the old one ends by
+// Renew lets the next request make a new connection. What is left of the old one ends by
 // itself: HTTP/2 may still be busy with it.
-func (p *prober) renew() {
-	p.close()
+func (p *Prober) Renew() {
+	p.Close()
 	p.origin.next = newTransport(p.template)
 }
 
-func (p *prober) close() { p.origin.next.CloseIdleConnections() }
+// Close ends the connections that are kept.
+func (p *Prober) Close() { p.origin.next.CloseIdleConnections() }
 
 func newTransport(template *http.Transport) *http.Transport {
 	if template == nil {
@@ -154,7 +166,7 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 
 // url is where an artifact is. A query of the configured URL is kept, as the go command
 // does.
-func (p *prober) url(n artifact.Name) *url.URL {
+func (p *Prober) url(n artifact.Name) *url.URL {
 	key := url.URL{Path: n.Key()}
 	u := *p.base
 	u.RawPath = strings.TrimSuffix(p.base.EscapedPath(), "/") + "/" + key.EscapedPath()
@@ -162,23 +174,23 @@ func (p *prober) url(n artifact.Name) *url.URL {
 	return &u
 }
 
-// ask fetches one artifact, of which it reads at most room bytes.
-func (p *prober) ask(ctx context.Context, n artifact.Name, room int64) (a answer) {
+// Ask fetches one artifact, of which it reads at most room bytes.
+func (p *Prober) Ask(ctx context.Context, n artifact.Name, room int64) (a Answer) {
 	began := time.Now()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	silence := time.AfterFunc(maxSilence, func() { end(errHangs) })
+	silence := time.AfterFunc(maxSilence, func() { end(ErrHangs) })
 	defer silence.Stop()
-	total := time.AfterFunc(maxRequest, func() { end(errSlow) })
+	total := time.AfterFunc(maxRequest, func() { end(ErrSlow) })
 	defer total.Stop()
 
 	var t trace
 	resp, err := p.send(t.into(ctx), n)
 	if err == nil {
-		a.status, a.proto, a.html = resp.StatusCode, resp.Proto, isHTML(resp)
-		a.body, err = receive(resp, n, room, func() { silence.Reset(maxSilence) })
+		a.Status, a.Proto, a.HTML = resp.StatusCode, resp.Proto, isHTML(resp)
+		a.Body, err = receive(resp, n, room, func() { silence.Reset(maxSilence) })
 	}
-	a.duration, a.phases = time.Since(began), t.phases()
+	a.Duration, a.Phases = time.Since(began), t.phases()
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
@@ -186,11 +198,11 @@ func (p *prober) ask(ctx context.Context, n artifact.Name, room int64) (a answer
 	if resp != nil {
 		resp.Body.Close()
 	}
-	a.err = p.fitToShow(err)
+	a.Err = p.fitToShow(err)
 	return a
 }
 
-func (p *prober) send(ctx context.Context, n artifact.Name) (*http.Response, error) {
+func (p *Prober) send(ctx context.Context, n artifact.Name) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
 	if err != nil {
 		return nil, err
@@ -202,7 +214,7 @@ func (p *prober) send(ctx context.Context, n artifact.Name) (*http.Response, err
 
 // fitToShow takes off an error of net/http the URL, which may be a signed one, and
 // replaces an error that repeats credentials.
-func (p *prober) fitToShow(err error) error {
+func (p *Prober) fitToShow(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
@@ -263,7 +275,7 @@ func receive(resp *http.Response, n artifact.Name, room int64, came func()) ([]b
 // tooLarge is the error for a body that exceeds what it may be, or else what is left.
 func tooLarge(size, limit int64) error {
 	if size <= limit {
-		return errBudget
+		return ErrBudget
 	}
 	return fmt.Errorf("the answer is larger than %d bytes", limit)
 }

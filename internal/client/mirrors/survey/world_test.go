@@ -1,4 +1,4 @@
-package mirrors
+package survey
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/mod/sumdb/dirhash"
 
+	"github.com/goweir/weir/internal/client/mirrors"
 	"github.com/goweir/weir/internal/modtest"
 	"github.com/goweir/weir/internal/source"
 )
@@ -204,7 +205,7 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // measure measures hosts of a world with three modules.
-func measure(t *testing.T, hosts map[string]http.Handler, change func(*Options)) Report {
+func measure(t *testing.T, hosts map[string]http.Handler, change func(*Options)) mirrors.Report {
 	t.Helper()
 	w := newWorld(t, hosts)
 	var names []string
@@ -216,7 +217,7 @@ func measure(t *testing.T, hosts map[string]http.Handler, change func(*Options))
 	if change != nil {
 		change(&o)
 	}
-	r, err := Measure(t.Context(), o)
+	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +226,7 @@ func measure(t *testing.T, hosts map[string]http.Handler, change func(*Options))
 }
 
 // only is the one result of a report.
-func only(t *testing.T, r Report) Result {
+func only(t *testing.T, r mirrors.Report) mirrors.Result {
 	t.Helper()
 	if len(r.Mirrors) != 1 {
 		t.Fatalf("there are %d results", len(r.Mirrors))
@@ -233,7 +234,7 @@ func only(t *testing.T, r Report) Result {
 	return r.Mirrors[0]
 }
 
-func names(r Report) []string {
+func names(r mirrors.Report) []string {
 	var all []string
 	for _, m := range r.Mirrors {
 		all = append(all, strings.TrimPrefix(m.Name, "http://"))

@@ -1,4 +1,4 @@
-package mirrors
+package plan
 
 import (
 	"maps"
@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/mirrors"
+	"github.com/goweir/weir/internal/client/mirrors/survey"
 	"github.com/goweir/weir/internal/goenv"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -39,7 +40,7 @@ func folder(t *testing.T, sums string) string {
 	return dir
 }
 
-func sumsOf(mods ...Module) string {
+func sumsOf(mods ...survey.Module) string {
 	var b strings.Builder
 	for _, m := range mods {
 		b.WriteString(m.Path + " " + m.Version + " " + m.Zip + "\n" + m.Path + " " + m.Version + "/go.mod " + m.Mod + "\n")
@@ -53,9 +54,9 @@ func TestNoPrivateNameIsSentToAMirror(t *testing.T) {
 	public := modtest.New(threeModules...)
 	db := modtest.NewSumDB("sum.example.com", public)
 	proxyURL, spy := public.Start(t), modtest.New(threeModules...)
-	var own []Module
+	var own []survey.Module
 	for _, path := range []string{"corp.example.com/secret", "noproxy.example.com/secret", "nosumdb.example.com/secret", "undeclared.example.com/secret"} {
-		own = append(own, Module{Path: path, Version: "v1.0.0", Zip: "h1:x", Mod: "h1:y"})
+		own = append(own, survey.Module{Path: path, Version: "v1.0.0", Zip: "h1:x", Mod: "h1:y"})
 	}
 	own = append(own, records(t, threeModules...)...)
 	for what, patterns := range map[string]map[string]string{
@@ -64,18 +65,18 @@ func TestNoPrivateNameIsSentToAMirror(t *testing.T) {
 	} {
 		settings := maps.Clone(patterns)
 		settings["GOPROXY"], settings["GOSUMDB"] = proxyURL, db.Key()
-		o, err := Prepare(t.Context(), machine(settings), Request{URLs: current(t, spy.Start(t)), Dir: folder(t, sumsOf(own...))})
+		o, err := Make(t.Context(), machine(settings), Request{URLs: current(t, spy.Start(t)), Dir: folder(t, sumsOf(own...))})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(o.Modules) != len(threeModules) {
 			t.Fatalf("asked for would be %v", o.Modules)
 		}
-		r, err := Measure(t.Context(), o)
+		r, err := survey.Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m := only(t, r); m.State != Works || m.Proven == 0 {
+		if m := r.Mirrors[0]; len(r.Mirrors) != 1 || m.State != mirrors.Works || m.Proven == 0 {
 			t.Errorf("the mirror %s: %s", m.State, m.Problem)
 		}
 		for path := range spy.Requests() {
@@ -98,7 +99,7 @@ func TestTheChecksumDatabaseCountsNotTheFolder(t *testing.T) {
 	good := records(t, threeModules...)
 	edited := slices.Clone(good)
 	edited[0].Zip = "h1:edited"
-	o, err := Prepare(t.Context(), machine(map[string]string{"GOPROXY": p.Start(t), "GOSUMDB": db.Key()}), Request{Dir: folder(t, sumsOf(edited...))})
+	o, err := Make(t.Context(), machine(map[string]string{"GOPROXY": p.Start(t), "GOSUMDB": db.Key()}), Request{Dir: folder(t, sumsOf(edited...))})
 	if err != nil || !slices.Equal(o.Modules, good) || o.SumDB != "sum.example.com" {
 		t.Errorf("the modules are %v of %s, %v", o.Modules, o.SumDB, err)
 	}
@@ -111,8 +112,8 @@ func TestWithoutAChecksumDatabasePopularModulesAreAskedFor(t *testing.T) {
 	dead.SetDown(true)
 	for what, sumdb := range map[string]string{"off": "off", "down": dead.Key()} {
 		env := machine(map[string]string{"GOPROXY": url, "GOSUMDB": sumdb + map[string]string{"off": "", "down": " " + url + "/nothing"}[what]})
-		o, err := Prepare(t.Context(), env, Request{Dir: folder(t, sumsOf(records(t, threeModules...)...))})
-		if err != nil || !slices.Equal(o.Modules, Popular()) || len(o.Notes) == 0 {
+		o, err := Make(t.Context(), env, Request{Dir: folder(t, sumsOf(records(t, threeModules...)...))})
+		if err != nil || !slices.Equal(o.Modules, popular()) || len(o.Notes) == 0 {
 			t.Errorf("%s: asked for is %v: %v, %v", what, o.Modules, o.Notes, err)
 		}
 	}
@@ -120,7 +121,7 @@ func TestWithoutAChecksumDatabasePopularModulesAreAskedFor(t *testing.T) {
 
 func TestMirrorsAreThoseOfGOPROXYOrThoseNamed(t *testing.T) {
 	const goproxy = "file:///mods,https://a.example.com|https://b.example.com/,https://a.example.com,direct"
-	list := func(o Options) (all []string) {
+	list := func(o survey.Options) (all []string) {
 		for _, m := range o.Mirrors {
 			all = append(all, m.Entry.URL)
 		}
@@ -137,7 +138,7 @@ func TestMirrorsAreThoseOfGOPROXYOrThoseNamed(t *testing.T) {
 		{"and the public ones", Request{Public: true}, append([]string{"https://a.example.com", "https://b.example.com/"}, Public()...), 2},
 		{"a public one that is named", Request{URLs: current(t, "https://goproxy.cn/"), Public: true}, append([]string{"https://goproxy.cn/"}, Public()[1:]...), 0},
 	} {
-		o, err := Prepare(t.Context(), machine(map[string]string{"GOPROXY": goproxy, "GOSUMDB": "off", "GOAUTH": "off"}), c.request)
+		o, err := Make(t.Context(), machine(map[string]string{"GOPROXY": goproxy, "GOSUMDB": "off", "GOAUTH": "off"}), c.request)
 		listed := 0
 		for _, m := range o.Mirrors {
 			if m.Listed {
@@ -158,7 +159,7 @@ func TestCredentialsAreForTheEntriesOfGOPROXY(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := machine(map[string]string{"GOPROXY": "https://a.example.com", "GOSUMDB": "off", "NETRC": netrc})
-	o, err := Prepare(t.Context(), env, Request{URLs: current(t, "https://a.example.com,https://b.example.com")})
+	o, err := Make(t.Context(), env, Request{URLs: current(t, "https://a.example.com,https://b.example.com")})
 	if err != nil || len(o.Mirrors) != 2 || !strings.HasPrefix(o.Mirrors[0].Header.Get("Authorization"), "Basic ") || len(o.Mirrors[1].Header) != 0 {
 		t.Errorf("the mirrors are %v, %v", o.Mirrors, err)
 	}
@@ -177,7 +178,7 @@ func TestPrivateModulesThatComeThroughProxiesAreFound(t *testing.T) {
 		{map[string]string{"GONOPROXY": "a.example.com"}, nil},
 	} {
 		c.settings["GOPROXY"] = "off"
-		o, err := Prepare(t.Context(), machine(c.settings), Request{})
+		o, err := Make(t.Context(), machine(c.settings), Request{})
 		if err != nil || !slices.Equal(o.Private, c.want) {
 			t.Errorf("%v: %v, %v", c.settings, o.Private, err)
 		}
@@ -186,7 +187,7 @@ func TestPrivateModulesThatComeThroughProxiesAreFound(t *testing.T) {
 
 func TestThereMayBeNothingToMeasure(t *testing.T) {
 	for _, goproxy := range []string{"off", "direct", "file:///mods"} {
-		o, err := Prepare(t.Context(), machine(map[string]string{"GOPROXY": goproxy}), Request{})
+		o, err := Make(t.Context(), machine(map[string]string{"GOPROXY": goproxy}), Request{})
 		if err != nil || len(o.Mirrors) != 0 {
 			t.Errorf("GOPROXY=%s: %v, %v", goproxy, o.Mirrors, err)
 		}
@@ -206,8 +207,8 @@ func TestURLsOfMirrorsAreChecked(t *testing.T) {
 }
 
 func TestPopularModulesCanBeAskedFor(t *testing.T) {
-	all := Popular()
-	if len(all) < 20 || len(all) > maxRounds {
+	all := popular()
+	if len(all) < 20 || len(all) > survey.MaxModules {
 		t.Errorf("there are %d", len(all))
 	}
 	for _, m := range all {
@@ -228,13 +229,13 @@ func TestPublicMirrorsAreURLs(t *testing.T) {
 func TestSumsAreRead(t *testing.T) {
 	const text = "example.com/a v1.0.0 h1:a\nexample.com/a v1.0.0/go.mod h1:b\nexample.com/modonly v1.0.0/go.mod h1:c\nexample.com/ziponly v1.0.0 h1:c\n" +
 		"malformed\n../../etc v1.0.0 h1:x\n../../etc v1.0.0/go.mod h1:x\nexample.com/b latest h1:x\nexample.com/b latest/go.mod h1:x\n"
-	if got := parseSums(text); !slices.Equal(got, []Module{{"example.com/a", "v1.0.0", "h1:a", "h1:b"}}) {
+	if got := parseSums(text); !slices.Equal(got, []survey.Module{{Path: "example.com/a", Version: "v1.0.0", Zip: "h1:a", Mod: "h1:b"}}) {
 		t.Errorf("read was %v", got)
 	}
 }
 
 func TestASampleIsSpreadEvenly(t *testing.T) {
-	all := make([]Module, 100)
+	all := make([]survey.Module, 100)
 	for i := range all {
 		all[i].Version = string(rune('A' + i))
 	}
@@ -249,25 +250,9 @@ func FuzzParseSums(f *testing.F) {
 	f.Add(" \x00 h1:")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, m := range parseSums(text) {
-			if !m.valid() || m.Zip == "" || m.Mod == "" {
+			if !valid(m) || m.Zip == "" || m.Mod == "" {
 				t.Errorf("%q gives %v", text, m)
 			}
-		}
-	})
-}
-
-// What mirrors send is hashed without trust in it.
-func FuzzProve(f *testing.F) {
-	f.Add([]byte("PK\x05\x06"+strings.Repeat("\x00", 18)), true)
-	f.Add([]byte("module example.com/a\n"), false)
-	f.Fuzz(func(t *testing.T, body []byte, zip bool) {
-		kind := artifact.Mod
-		if zip {
-			kind = artifact.Zip
-		}
-		proven, err := prove(Module{Path: "example.com/a", Version: "v1.0.0", Zip: "h1:no", Mod: "h1:no"}, kind, body)
-		if proven || err == nil {
-			t.Errorf("%q was proven", body)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package mirrors
+package probe
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// phases are the parts of a request.
-type phases struct {
-	fresh     bool          // a connection was made for it
-	dns       time.Duration // to look up the name; zero where it was an address
-	connect   time.Duration // until the mirror, or the HTTP proxy of this network, took the connection
-	tls       time.Duration // zero without TLS
-	firstByte time.Duration // from the request to the first byte of the answer, with all redirects
+// Phases are the parts of a request.
+type Phases struct {
+	Fresh     bool          // a connection was made for it
+	DNS       time.Duration // to look up the name; zero where it was an address
+	Connect   time.Duration // until the mirror, or the HTTP proxy of this network, took the connection
+	TLS       time.Duration // zero without TLS
+	FirstByte time.Duration // from the request to the first byte of the answer, with all redirects
 }
 
 // A trace notes when the parts of a request begin and end. Only the first connection
@@ -87,11 +87,11 @@ func (t *trace) note(moment *time.Time, last bool) {
 	}
 }
 
-func (t *trace) phases() phases {
+func (t *trace) phases() Phases {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return phases{
-		fresh: t.fresh, dns: t.lookup.length(), connect: t.connect.length(), tls: t.secure.length(),
-		firstByte: span{t.wrote, t.answered}.length(),
+	return Phases{
+		Fresh: t.fresh, DNS: t.lookup.length(), Connect: t.connect.length(), TLS: t.secure.length(),
+		FirstByte: span{t.wrote, t.answered}.length(),
 	}
 }

@@ -1,4 +1,4 @@
-package mirrors
+package plan
 
 import (
 	_ "embed"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/mirrors/survey"
 )
 
 // builtin are the records of sum.golang.org of some modules that are small, or of middle
@@ -14,13 +15,13 @@ import (
 //go:embed modules.sum
 var builtin string
 
-// Popular are the built-in modules.
-func Popular() []Module { return parseSums(builtin) }
+// popular are the built-in modules.
+func popular() []survey.Module { return parseSums(builtin) }
 
 // parseSums reads lines as in go.sum. It returns the versions of which both hashes are
 // known, in the order of their first lines. Lines that are malformed say nothing.
-func parseSums(text string) []Module {
-	var all []Module
+func parseSums(text string) []survey.Module {
+	var all []survey.Module
 	known := map[string]int{} // indexes, by "path version"
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
@@ -33,7 +34,7 @@ func parseSums(text string) []Module {
 		if !seen {
 			at = len(all)
 			known[key] = at
-			all = append(all, Module{Path: fields[0], Version: version})
+			all = append(all, survey.Module{Path: fields[0], Version: version})
 		}
 		if ofMod {
 			all[at].Mod = fields[2]
@@ -41,22 +42,22 @@ func parseSums(text string) []Module {
 			all[at].Zip = fields[2]
 		}
 	}
-	return slices.DeleteFunc(all, func(m Module) bool { return m.Mod == "" || m.Zip == "" || !m.valid() })
+	return slices.DeleteFunc(all, func(m survey.Module) bool { return m.Mod == "" || m.Zip == "" || !valid(m) })
 }
 
 // valid reports whether a mirror can be asked for the module.
-func (m Module) valid() bool {
-	n := m.name(artifact.Zip)
+func valid(m survey.Module) bool {
+	n := artifact.Name{Kind: artifact.Zip, Module: m.Path, Version: m.Version}
 	parsed, err := artifact.Parse(n.Key())
 	return err == nil && parsed == n
 }
 
 // sample picks n of all, evenly spread.
-func sample(all []Module, n int) []Module {
+func sample(all []survey.Module, n int) []survey.Module {
 	if len(all) <= n {
 		return all
 	}
-	picked := make([]Module, n)
+	picked := make([]survey.Module, n)
 	for i := range picked {
 		picked[i] = all[i*len(all)/n]
 	}

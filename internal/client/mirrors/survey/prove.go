@@ -1,4 +1,4 @@
-package mirrors
+package survey
 
 import (
 	"archive/zip"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/mirrors"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -19,7 +20,7 @@ import (
 const maxUnpacked = 500 << 20
 
 // wrongBytes is the error for a body that is not what the checksum database has.
-type wrongBytes struct{ Wrong }
+type wrongBytes struct{ mirrors.Wrong }
 
 func (w *wrongBytes) Error() string {
 	return fmt.Sprintf("%s hashes to %s, the checksum database says %s", w.File, w.Got, w.Want)
@@ -40,7 +41,7 @@ func prove(mod Module, kind artifact.Kind, body []byte) (proven bool, err error)
 		got = "nothing, since it is broken (" + artifact.Clean(err.Error(), 100) + ")"
 	}
 	if got != want {
-		return false, &wrongBytes{Wrong{File: mod.Path + "@" + mod.Version + "." + kind.String(), Got: got, Want: want}}
+		return false, &wrongBytes{mirrors.Wrong{File: mod.Path + "@" + mod.Version + "." + kind.String(), Got: got, Want: want}}
 	}
 	return true, nil
 }

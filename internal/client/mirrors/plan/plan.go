@@ -1,4 +1,11 @@
-package mirrors
+// Package plan decides what a survey of mirrors asks on this machine: whom, with which
+// credentials, and for which modules.
+//
+// It promises that only modules of a checksum database are asked for, which are public by
+// that, and none that the settings of the go command keep private; and that credentials
+// are taken from where the go command has them, for the entries of GOPROXY alone. Looking
+// modules up in the checksum database is all that it asks of the network.
+package plan
 
 import (
 	"cmp"
@@ -6,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,6 +24,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/goauth"
+	"github.com/goweir/weir/internal/client/mirrors/survey"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/goenv"
 	"github.com/goweir/weir/internal/source"
@@ -36,13 +45,13 @@ func ParseURL(text string) (source.Entry, error) {
 	if err != nil {
 		return source.Entry{}, cmp.Or(errors.Unwrap(err), err) // without the words about a list
 	}
-	if len(list) != 1 || list[0].URL == "" || isFolder(list[0]) {
+	if len(list) != 1 || list[0].URL == "" || list[0].IsFolder() {
 		return source.Entry{}, errors.New("a mirror is one http or https URL, such as https://proxy.example.com")
 	}
 	return list[0], nil
 }
 
-// Prepare makes the options of a measurement on this machine.
+// Make makes the options of a survey on this machine.
 //
 // What is asked for are versions of the go.sum of a folder, unless GOPRIVATE, GONOPROXY or
 // GONOSUMDB match them, and only those that the checksum database of this machine knows: a
@@ -52,19 +61,19 @@ func ParseURL(text string) (source.Entry, error) {
 //
 // The entries of GOPROXY are asked with the credentials that the go command has for them;
 // no other mirror gets any that is not in its own URL.
-func Prepare(ctx context.Context, env *goenv.Env, r Request) (Options, error) {
+func Make(ctx context.Context, env *goenv.Env, r Request) (survey.Options, error) {
 	current, err := source.ParseList(cmp.Or(env.Value("GOPROXY"), "direct"))
 	if err != nil {
-		return Options{}, fmt.Errorf("GOPROXY: %w", err)
+		return survey.Options{}, fmt.Errorf("GOPROXY: %w", err)
 	}
-	o := Options{Current: current, Private: throughProxies(env), UserAgent: r.UserAgent}
-	if err := o.addMirrors(ctx, env, r); err != nil {
-		return Options{}, err
+	o := survey.Options{Current: current, Private: throughProxies(env), UserAgent: r.UserAgent}
+	if o.Mirrors, err = mirrorsFor(ctx, env, current, r); err != nil {
+		return survey.Options{}, err
 	}
 	if len(o.Mirrors) == 0 {
 		return o, nil
 	}
-	return o, o.addModules(ctx, env, r)
+	return o, addModules(ctx, env, r, &o)
 }
 
 // throughProxies are the patterns of modules that are kept from the checksum database, but
@@ -81,52 +90,53 @@ func patterns(env *goenv.Env, name string) []string {
 	return strings.FieldsFunc(s.Value, func(r rune) bool { return r == ',' })
 }
 
-// addMirrors adds each mirror once.
-func (o *Options) addMirrors(ctx context.Context, env *goenv.Env, r Request) error {
+// mirrorsFor are the mirrors to be measured, each of them once, given the GOPROXY in force.
+func mirrorsFor(ctx context.Context, env *goenv.Env, current []source.Entry, r Request) ([]survey.Mirror, error) {
 	wanted := r.URLs
 	if len(wanted) == 0 {
-		wanted = o.Current
+		wanted = current
 	}
 	if r.Public {
 		for _, u := range public {
 			wanted = append(slices.Clip(wanted), source.Entry{URL: u})
 		}
 	}
+	var all []survey.Mirror
 	for _, e := range wanted {
-		if e.URL == "" || isFolder(e) || slices.ContainsFunc(o.Mirrors, func(m Mirror) bool { return sameURL(m.Entry, e) }) {
+		if e.URL == "" || e.IsFolder() || slices.ContainsFunc(all, func(m survey.Mirror) bool { return sameURL(m.Entry, e) }) {
 			continue
 		}
-		m := Mirror{Entry: e, Listed: slices.ContainsFunc(o.Current, func(c source.Entry) bool { return sameURL(c, e) })}
+		m := survey.Mirror{Entry: e, Listed: slices.ContainsFunc(current, func(c source.Entry) bool { return sameURL(c, e) })}
 		if m.Listed {
-			if err := m.addCredentials(ctx, env); err != nil {
-				return err
+			var err error
+			if m.Header, err = credentials(ctx, env, e); err != nil {
+				return nil, err
 			}
 		}
-		o.Mirrors = append(o.Mirrors, m)
+		all = append(all, m)
 	}
-	return nil
+	return all, nil
 }
 
 func sameURL(a, b source.Entry) bool {
 	return strings.TrimSuffix(a.URL, "/") == strings.TrimSuffix(b.URL, "/")
 }
 
-// addCredentials adds those that the go command has for the mirror.
-func (m *Mirror) addCredentials(ctx context.Context, env *goenv.Env) error {
-	u, err := url.Parse(m.Entry.URL)
+// credentials are those that the go command has for a mirror.
+func credentials(ctx context.Context, env *goenv.Env, e source.Entry) (http.Header, error) {
+	u, err := url.Parse(e.URL)
 	if err != nil {
-		return fmt.Errorf("%s is not a URL", m.Entry) // the cause may cite a password
+		return nil, fmt.Errorf("%s is not a URL", e) // the cause may cite a password
 	}
 	h, _, err := goauth.Header(ctx, env, u)
 	if h == nil && err != nil {
-		return fmt.Errorf("credentials for %s: %w", m.Entry, err)
+		return nil, fmt.Errorf("credentials for %s: %w", e, err)
 	}
-	m.Header = h
-	return nil
+	return h, nil
 }
 
 // addModules adds what is asked for.
-func (o *Options) addModules(ctx context.Context, env *goenv.Env, r Request) error {
+func addModules(ctx context.Context, env *goenv.Env, r Request, o *survey.Options) error {
 	modules, err := modsource.Open(ctx, env, modsource.Options{UserAgent: r.UserAgent})
 	if err != nil {
 		return err
@@ -136,23 +146,22 @@ func (o *Options) addModules(ctx context.Context, env *goenv.Env, r Request) err
 		o.SumDB = modules.Sums().Name()
 	}
 	if r.Dir != "" {
-		o.addOwn(ctx, modules, r.Dir)
+		addOwn(ctx, modules, r.Dir, o)
 	}
 	if len(o.Modules) == 0 {
-		o.Modules = Popular()
+		o.Modules = popular()
 		o.Notes = append(o.Notes, "Asked for were popular modules.")
 	}
 	return nil
 }
 
 // addOwn adds modules of a folder.
-func (o *Options) addOwn(ctx context.Context, modules *modsource.Modules, dir string) {
-	sums := findSums(dir)
-	all := slices.DeleteFunc(parseSums(sums), func(m Module) bool { return modules.Private(m.Path) || modules.Unproven(m.Path) })
+func addOwn(ctx context.Context, modules *modsource.Modules, dir string, o *survey.Options) {
+	all := slices.DeleteFunc(parseSums(findSums(dir)), func(m survey.Module) bool { return modules.Private(m.Path) || modules.Unproven(m.Path) })
 	if len(all) == 0 {
 		return
 	}
-	o.Modules = proven(ctx, modules.Sums().Name(), modules.Sums().Mirror(), sample(all, maxRounds))
+	o.Modules = proven(ctx, modules.Sums().Name(), modules.Sums().Mirror(), sample(all, survey.MaxModules))
 	if len(o.Modules) == 0 {
 		o.Notes = append(o.Notes, "The checksum database vouched for no module of the go.sum here, so that none of them was asked for.")
 		return
@@ -197,7 +206,7 @@ const (
 )
 
 // proven are those of all modules that the checksum database knows, with the hashes it has.
-func proven(ctx context.Context, name string, db source.Source, all []Module) []Module {
+func proven(ctx context.Context, name string, db source.Source, all []survey.Module) []survey.Module {
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	found := make([]bool, len(all))
@@ -211,7 +220,7 @@ func proven(ctx context.Context, name string, db source.Source, all []Module) []
 		})
 	}
 	lookups.Wait()
-	var known []Module
+	var known []survey.Module
 	for i, m := range all {
 		if found[i] {
 			known = append(known, m)
@@ -221,7 +230,7 @@ func proven(ctx context.Context, name string, db source.Source, all []Module) []
 }
 
 // lookUp asks the checksum database for the hashes of a module.
-func lookUp(ctx context.Context, name string, db source.Source, m Module) (Module, bool) {
+func lookUp(ctx context.Context, name string, db source.Source, m survey.Module) (survey.Module, bool) {
 	n := artifact.Name{Kind: artifact.SumLookup, DB: name, Module: m.Path, Version: m.Version}
 	record, err := modsource.Read(ctx, db, n)
 	if err != nil {

@@ -1,4 +1,4 @@
-package mirrors
+package survey
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/mod/sumdb/dirhash"
 
-	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/mirrors"
 	"github.com/goweir/weir/internal/modtest"
 	"github.com/goweir/weir/internal/source"
 )
@@ -105,11 +105,11 @@ func TestOnlyZipsThatAllSentAreCompared(t *testing.T) {
 		slow.Break("big/@v/v1.0.0.zip", modtest.First(1000, modtest.Status(503, 0)))
 		hosts := map[string]http.Handler{"fast": late(10*time.Millisecond, fast), "slow": late(50*time.Millisecond, slow), "lacks": late(30*time.Millisecond, modtest.New(threeModules...))}
 		r := measure(t, hosts, func(o *Options) { o.Modules = records(t, all...) })
-		cost := map[string]Millis{}
+		cost := map[string]mirrors.Millis{}
 		for _, m := range r.Mirrors {
 			cost[m.Name] = m.PerModule
 		}
-		want := map[string]Millis{"http://fast": Millis(30 * time.Millisecond), "http://slow": Millis(150 * time.Millisecond), "http://lacks": Millis(90 * time.Millisecond)}
+		want := map[string]mirrors.Millis{"http://fast": mirrors.Millis(30 * time.Millisecond), "http://slow": mirrors.Millis(150 * time.Millisecond), "http://lacks": mirrors.Millis(90 * time.Millisecond)}
 		if !maps.Equal(cost, want) {
 			t.Errorf("a module takes %v, not %v", cost, want)
 		}
@@ -148,7 +148,7 @@ func TestALyingMirrorIsFoundAndLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		liar := modtest.New(another(threeModules[0]), threeModules[1], threeModules[2])
 		m := only(t, measure(t, map[string]http.Handler{"liar": liar}, nil))
-		if m.State != Lies || len(m.Wrong) != 1 || m.Wrong[0].File != "example.com/a@v1.0.0.zip" || !strings.HasPrefix(m.Wrong[0].Got, "h1:") || m.Wrong[0].Got == m.Wrong[0].Want {
+		if m.State != mirrors.Lies || len(m.Wrong) != 1 || m.Wrong[0].File != "example.com/a@v1.0.0.zip" || !strings.HasPrefix(m.Wrong[0].Got, "h1:") || m.Wrong[0].Got == m.Wrong[0].Want {
 			t.Errorf("the result is %s %+v", m.State, m.Wrong)
 		}
 		if n := liar.Count("/example.com/b/@v/list"); n != 0 {
@@ -162,7 +162,7 @@ func TestALieInAGoModIsFound(t *testing.T) {
 		changed := threeModules[0]
 		changed.Mod += "\nrequire example.com/evil v1.0.0\n"
 		m := only(t, measure(t, map[string]http.Handler{"liar": modtest.New(changed)}, nil))
-		if m.State != Lies || m.Wrong[0].File != "example.com/a@v1.0.0.mod" {
+		if m.State != mirrors.Lies || m.Wrong[0].File != "example.com/a@v1.0.0.mod" {
 			t.Errorf("the result is %s %+v", m.State, m.Wrong)
 		}
 	})
@@ -174,28 +174,28 @@ func TestAMirrorThatFailsIsARow(t *testing.T) {
 		what        string
 		suffix      string
 		fault       modtest.Fault
-		state       State
+		state       mirrors.State
 		problem     string
 		maxRequests int
 	}{
-		{"login page", "", modtest.HTML, Fails, "a web page came in its place", 7},
-		{"login page for zips", ".zip", modtest.HTML, Works, "a web page came in its place", 1000},
-		{"forbidden", "", modtest.Status(403, 0), Refuses, "answered 403 Forbidden", 3},
-		{"unauthorized", "", modtest.Status(401, 0), Refuses, "answered 401 Unauthorized", 3},
-		{"too many", "", modtest.Status(429, time.Minute), Limits, "answered 429 Too Many Requests", 1},
-		{"too many, after a while", "c/@v/list", modtest.Status(429, 0), Limits, "example.com/c (list): answered 429", 20},
-		{"hang", "", modtest.Hang, Hangs, "sent nothing for 10s", 1},
-		{"hang in a body", ".zip", modtest.HangBody, Hangs, "sent nothing for 10s", 8},
-		{"gone", "", modtest.Gone, Fails, "EOF", 16}, // net/http tries again where that is safe
-		{"reset", "", modtest.Reset, Fails, "EOF", 16},
-		{"reset in a body", ".zip", modtest.ResetAfter(50), Works, "the answer broke off", 1000},
-		{"broken", "", modtest.Status(500, 0), Fails, "answered 500", 7},
-		{"truncated zips", ".zip", modtest.TruncateChunked, Works, "the answer broke off", 1000},
-		{"short zips", ".zip", modtest.Short, Lies, "since it is broken", 8},
-		{"corrupt zips", ".zip", modtest.Corrupt, Lies, "the checksum database says", 8},
-		{"nonsense", ".info", modtest.Answer(200, "application/json", []byte("{}")), Works, "", 1000},
-		{"nothing", "", modtest.Answer(404, "text/plain", nil), Lacks, "", 6},
-		{"empty", "", modtest.Answer(200, "", nil), Fails, "", 9},
+		{"login page", "", modtest.HTML, mirrors.Fails, "a web page came in its place", 7},
+		{"login page for zips", ".zip", modtest.HTML, mirrors.Works, "a web page came in its place", 1000},
+		{"forbidden", "", modtest.Status(403, 0), mirrors.Refuses, "answered 403 Forbidden", 3},
+		{"unauthorized", "", modtest.Status(401, 0), mirrors.Refuses, "answered 401 Unauthorized", 3},
+		{"too many", "", modtest.Status(429, time.Minute), mirrors.Limits, "answered 429 Too Many Requests", 1},
+		{"too many, after a while", "c/@v/list", modtest.Status(429, 0), mirrors.Limits, "example.com/c (list): answered 429", 20},
+		{"hang", "", modtest.Hang, mirrors.Hangs, "sent nothing for 10s", 1},
+		{"hang in a body", ".zip", modtest.HangBody, mirrors.Hangs, "sent nothing for 10s", 8},
+		{"gone", "", modtest.Gone, mirrors.Fails, "EOF", 16}, // net/http tries again where that is safe
+		{"reset", "", modtest.Reset, mirrors.Fails, "EOF", 16},
+		{"reset in a body", ".zip", modtest.ResetAfter(50), mirrors.Works, "the answer broke off", 1000},
+		{"broken", "", modtest.Status(500, 0), mirrors.Fails, "answered 500", 7},
+		{"truncated zips", ".zip", modtest.TruncateChunked, mirrors.Works, "the answer broke off", 1000},
+		{"short zips", ".zip", modtest.Short, mirrors.Lies, "since it is broken", 8},
+		{"corrupt zips", ".zip", modtest.Corrupt, mirrors.Lies, "the checksum database says", 8},
+		{"nonsense", ".info", modtest.Answer(200, "application/json", []byte("{}")), mirrors.Works, "", 1000},
+		{"nothing", "", modtest.Answer(404, "text/plain", nil), mirrors.Lacks, "", 6},
+		{"empty", "", modtest.Answer(200, "", nil), mirrors.Fails, "", 9},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestRedirectsInACircleAreFollowedTenTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &counted{Handler: http.RedirectHandler("/again", http.StatusFound)}
 		m := only(t, measure(t, map[string]http.Handler{"circle": h}, nil))
-		if m.State != Fails || !strings.Contains(m.Problem, "redirected more than 10 times") || h.requests > 10*(maxInARow+1) {
+		if m.State != mirrors.Fails || !strings.Contains(m.Problem, "redirected more than 10 times") || h.requests > 10*(maxInARow+1) {
 			t.Errorf("it %s after %d requests: %s", m.State, h.requests, m.Problem)
 		}
 	})
@@ -235,7 +235,7 @@ func TestRedirectsInACircleAreFollowedTenTimes(t *testing.T) {
 func TestAMirrorThatIsNotThereIsARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := measure(t, map[string]http.Handler{"good": modtest.New(threeModules...)}, func(o *Options) { o.Mirrors = mirrorsAt("absent", "good") })
-		if got := names(r); !slices.Equal(got, []string{"good", "absent"}) || r.Mirrors[1].State != Fails || r.Mirrors[1].Problem == "" {
+		if got := names(r); !slices.Equal(got, []string{"good", "absent"}) || r.Mirrors[1].State != mirrors.Fails || r.Mirrors[1].Problem == "" {
 			t.Errorf("the order is %v: %+v", got, r.Mirrors[1])
 		}
 	})
@@ -266,7 +266,7 @@ func TestNoMirrorSendsMoreThanItWasGranted(t *testing.T) {
 				if bad.bytes > budget+100_000 || r.Mirrors[1].Bytes > budget {
 					t.Errorf("%d bytes were sent and %d counted", bad.bytes, r.Mirrors[1].Bytes)
 				}
-				if got := names(r); got[0] != "good" || r.Mirrors[0].State != Works || r.Mirrors[1].State == Works {
+				if got := names(r); got[0] != "good" || r.Mirrors[0].State != mirrors.Works || r.Mirrors[1].State == mirrors.Works {
 					t.Errorf("the order is %v, with %s", got, r.Mirrors[1].State)
 				}
 			})
@@ -279,7 +279,7 @@ func TestTheByteBudgetOfAGoodMirrorIsHeld(t *testing.T) {
 		big := modtest.BigModule("example.com/big", "v1.0.0", 100_000)
 		big.Time = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
 		m := only(t, measure(t, map[string]http.Handler{"good": modtest.New(big)}, func(o *Options) { o.Modules, o.Bytes = records(t, big), 350_000 }))
-		if m.State != Works || len(m.Zip) != 3 || m.Bytes > 350_000 || m.Failed > 0 {
+		if m.State != mirrors.Works || len(m.Zip) != 3 || m.Bytes > 350_000 || m.Failed > 0 {
 			t.Errorf("%s: %d zips in %d bytes, %d failures", m.State, len(m.Zip), m.Bytes, m.Failed)
 		}
 	})
@@ -288,7 +288,7 @@ func TestTheByteBudgetOfAGoodMirrorIsHeld(t *testing.T) {
 func TestTheTimeIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := measure(t, map[string]http.Handler{"slow": late(3*time.Second, modtest.New(threeModules...))}, func(o *Options) { o.Time = 10 * time.Second })
-		if m := only(t, r); r.Took != Millis(10*time.Second) || m.Succeeded != 2 || m.Failed != 0 || m.State != Works {
+		if m := only(t, r); r.Took != mirrors.Millis(10*time.Second) || m.Succeeded != 2 || m.Failed != 0 || m.State != mirrors.Works {
 			t.Errorf("in %v there were %d good and %d bad answers: %s", r.Took, m.Succeeded, m.Failed, m.State)
 		}
 	})
@@ -297,7 +297,7 @@ func TestTheTimeIsHeld(t *testing.T) {
 func TestATimeTooShortSaysNothingAboutAMirror(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := measure(t, map[string]http.Handler{"slow": late(3*time.Second, modtest.New(threeModules...))}, func(o *Options) { o.Time = time.Second })
-		if m := only(t, r); m.State != Untested || m.Failed != 0 {
+		if m := only(t, r); m.State != mirrors.Untested || m.Failed != 0 {
 			t.Errorf("%s, with %d failures", m.State, m.Failed)
 		}
 		if goproxy, reason := r.Recommend(); goproxy != "" || !strings.Contains(reason, "not reached in time") {
@@ -306,12 +306,12 @@ func TestATimeTooShortSaysNothingAboutAMirror(t *testing.T) {
 	})
 }
 
-func TestMeasureEndsWithItsContext(t *testing.T) {
+func TestRunEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, map[string]http.Handler{"slow": late(3*time.Second, modtest.New(threeModules...))})
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
-		_, err := Measure(ctx, Options{Mirrors: mirrorsAt("slow"), Modules: records(t, threeModules...), Transport: w.transport()})
+		_, err := Run(ctx, Options{Mirrors: mirrorsAt("slow"), Modules: records(t, threeModules...), Transport: w.transport()})
 		if err == nil {
 			t.Error("there is a report")
 		}
@@ -319,11 +319,11 @@ func TestMeasureEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestThereIsSomethingToMeasure(t *testing.T) {
-	if _, err := Measure(t.Context(), Options{Mirrors: mirrorsAt("a")}); err == nil {
+func TestThereIsSomethingToRun(t *testing.T) {
+	if _, err := Run(t.Context(), Options{Mirrors: mirrorsAt("a")}); err == nil {
 		t.Error("without modules there is a report")
 	}
-	if _, err := Measure(t.Context(), Options{Modules: Popular()}); err == nil {
+	if _, err := Run(t.Context(), Options{Modules: records(t, threeModules...)}); err == nil {
 		t.Error("without mirrors there is a report")
 	}
 }
@@ -336,7 +336,7 @@ func TestWhatIsMissingIsNoFailure(t *testing.T) {
 		}
 		r := measure(t, hosts, nil)
 		some := r.Mirrors[1]
-		if !slices.Equal(names(r), []string{"all", "some"}) || some.Failed != 0 || !slices.Equal(some.Missing, []string{"example.com/b"}) || some.State != Works {
+		if !slices.Equal(names(r), []string{"all", "some"}) || some.Failed != 0 || !slices.Equal(some.Missing, []string{"example.com/b"}) || some.State != mirrors.Works {
 			t.Errorf("the order is %v: %+v", names(r), some)
 		}
 		if some.Absent > 2 {
@@ -366,7 +366,7 @@ func TestMirrorsThatLagAreTold(t *testing.T) {
 		hosts := map[string]http.Handler{"current": modtest.New(current...), "old": modtest.New(threeModules...), "old-list": noLatest}
 		r := measure(t, hosts, nil)
 		for _, m := range r.Mirrors {
-			want := []Lag{{"example.com/a", "v1.0.0", "v1.2.0"}}
+			want := []mirrors.Lag{{Module: "example.com/a", Has: "v1.0.0", Newest: "v1.2.0"}}
 			if strings.HasSuffix(m.Name, "current") {
 				want = nil
 			}
@@ -388,9 +388,9 @@ func TestSumDBSupportIsFound(t *testing.T) {
 		hung.Break("/supported", modtest.Hang)
 		r := measure(t, map[string]http.Handler{"with": with, "without": modtest.New(threeModules...), "hollow": hollow, "hung": hung}, nil)
 		hung.Heal()
-		want := map[string]Answer{"http://with": Yes, "http://without": No, "http://hollow": Unknown, "http://hung": Unknown}
+		want := map[string]mirrors.Answer{"http://with": mirrors.Yes, "http://without": mirrors.No, "http://hollow": mirrors.Unknown, "http://hung": mirrors.Unknown}
 		for _, m := range r.Mirrors {
-			if m.SumDB != want[m.Name] || m.State != Works || m.Failed != 0 {
+			if m.SumDB != want[m.Name] || m.State != mirrors.Works || m.Failed != 0 {
 				t.Errorf("%s: %s, and it %s with %d failures", m.Name, m.SumDB, m.State, m.Failed)
 			}
 		}
@@ -401,7 +401,7 @@ func TestSumDBSupportIsFound(t *testing.T) {
 func TestConnectionsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, map[string]http.Handler{"a": modtest.New(threeModules...)})
-		r, err := Measure(t.Context(), Options{Mirrors: mirrorsAt("a"), Modules: records(t, threeModules...), Transport: w.transport()})
+		r, err := Run(t.Context(), Options{Mirrors: mirrorsAt("a"), Modules: records(t, threeModules...), Transport: w.transport()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -442,7 +442,7 @@ func TestCredentialsStayWithTheirMirror(t *testing.T) {
 		})
 		all := mirrorsAt("own", "other", "user:s3cr3t@echo")
 		all[0].Header = http.Header{"Authorization": {"Bearer s3cr3t"}, "X-Key": {"s3cr3t"}}
-		r, err := Measure(t.Context(), Options{Mirrors: all, Modules: records(t, threeModules...), Transport: w.transport()})
+		r, err := Run(t.Context(), Options{Mirrors: all, Modules: records(t, threeModules...), Transport: w.transport()})
 		w.close()
 		if err != nil {
 			t.Fatal(err)
@@ -486,14 +486,6 @@ func TestNobodyIsAskedTwoThingsAtOnce(t *testing.T) {
 	})
 }
 
-func TestThePathOfAMirrorIsKept(t *testing.T) {
-	p := newProber(Mirror{Entry: source.Entry{URL: "https://user:pw@proxy.example.com/go%2Fproxy/?key=1"}}, Options{})
-	got := p.url(artifact.Name{Kind: artifact.Info, Module: "github.com/BurntSushi/toml", Version: "v1.0.0"}).String()
-	if want := "https://proxy.example.com/go%2Fproxy/github.com/%21burnt%21sushi/toml/@v/v1.0.0.info?key=1"; got != want && got != strings.ReplaceAll(want, "%21", "!") {
-		t.Errorf("the URL is %s", got)
-	}
-}
-
 // A mirror with TLS and HTTP/2, on real sockets.
 func TestTheProtocolAndTLSAreSeen(t *testing.T) {
 	srv := httptest.NewUnstartedServer(modtest.New(threeModules...))
@@ -501,12 +493,12 @@ func TestTheProtocolAndTLSAreSeen(t *testing.T) {
 	srv.StartTLS()
 	defer srv.Close()
 	transport := srv.Client().Transport.(*http.Transport)
-	r, err := Measure(t.Context(), Options{Mirrors: []Mirror{{Entry: source.Entry{URL: srv.URL}}}, Modules: records(t, threeModules...), Transport: transport})
+	r, err := Run(t.Context(), Options{Mirrors: []Mirror{{Entry: source.Entry{URL: srv.URL}}}, Modules: records(t, threeModules...), Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := only(t, r)
-	if m.Protocol != "HTTP/2.0" || len(m.TLS) != maxRounds || len(m.Connect) != maxRounds || len(m.DNS) != 0 || m.State != Works || m.Failed != 0 {
+	if m.Protocol != "HTTP/2.0" || len(m.TLS) != maxRounds || len(m.Connect) != maxRounds || len(m.DNS) != 0 || m.State != mirrors.Works || m.Failed != 0 {
 		t.Errorf("%s, %d handshakes, %d connections, %d lookups, %d failures: %s", m.Protocol, len(m.TLS), len(m.Connect), len(m.DNS), m.Failed, m.Problem)
 	}
 }

@@ -1,4 +1,4 @@
-package mirrors
+package plan
 
 // public are mirrors of the public modules that anybody may use, by their own words. Which
 // of them is fast depends on where one stands; none is asked unless somebody wants it.
