@@ -14,6 +14,7 @@ import (
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/client/verify"
+	"github.com/goweir/weir/internal/client/verify/finding"
 	"github.com/goweir/weir/internal/goenv"
 )
 
@@ -70,7 +71,7 @@ func atMostOne(what string) cobra.PositionalArgs {
 }
 
 func (v *verifying) run(cmd *cobra.Command, dir string) error {
-	var failOn verify.Severity
+	var failOn finding.Severity
 	if err := failOn.UnmarshalText([]byte(v.failOn)); err != nil {
 		return usageError{fmt.Errorf("--fail-on: %w", err)}
 	}
@@ -95,7 +96,7 @@ func (v *verifying) run(cmd *cobra.Command, dir string) error {
 	case v.asJSON:
 		err = writeJSON(screen, report)
 	case v.asSARIF:
-		err = writeJSON(screen, report.SARIF(readBuild().Version, place))
+		err = writeJSON(screen, finding.ToSARIF(report.Findings, readBuild().Version, place))
 	default:
 		v.show(screen, report, place)
 	}
@@ -139,7 +140,7 @@ func placer(project string) func(string) string {
 }
 
 // verdict is an error if there is a finding that is bad enough.
-func verdict(r *verify.Report, failOn verify.Severity) error {
+func verdict(r *verify.Report, failOn finding.Severity) error {
 	if r.Worst() < failOn {
 		return nil
 	}
@@ -148,12 +149,12 @@ func verdict(r *verify.Report, failOn verify.Severity) error {
 
 // counts says how many findings there are of each severity.
 func counts(r *verify.Report) []string {
-	number := map[verify.Severity]int{}
+	number := map[finding.Severity]int{}
 	for _, f := range r.Findings {
 		number[f.Severity]++
 	}
 	var all []string
-	for s := verify.Error; s > verify.None; s-- {
+	for s := finding.Error; s > finding.None; s-- {
 		switch n := number[s]; n {
 		case 0:
 		case 1:
@@ -165,7 +166,7 @@ func counts(r *verify.Report) []string {
 	return all
 }
 
-var severityStyles = map[verify.Severity]term.Style{verify.Error: term.Bad, verify.Warning: term.Warn, verify.Note: term.Faint}
+var severityStyles = map[finding.Severity]term.Style{finding.Error: term.Bad, finding.Warning: term.Warn, finding.Note: term.Faint}
 
 func (v *verifying) show(s *term.Screen, r *verify.Report, place func(string) string) {
 	shown := map[string]int{}
@@ -187,7 +188,7 @@ func (v *verifying) show(s *term.Screen, r *verify.Report, place func(string) st
 	}
 }
 
-func showFinding(s *term.Screen, f verify.Finding, place func(string) string, withHint bool) {
+func showFinding(s *term.Screen, f finding.Finding, place func(string) string, withHint bool) {
 	const indent = "         "
 	fmt.Fprintf(s, "%s%s:%d  %s\n", s.Paint(severityStyles[f.Severity], fmt.Sprintf("%-9s", f.Severity)), place(f.File), f.Line, s.Paint(term.Faint, f.Rule))
 	indented(s, indent, f.Message, term.Plain)

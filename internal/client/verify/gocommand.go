@@ -15,14 +15,16 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/client/gocmd"
+	"github.com/goweir/weir/internal/client/verify/finding"
+	"github.com/goweir/weir/internal/client/verify/gosum"
 )
 
 // askGo has the go command judge what it would change, and whether it can build without
 // changing anything. It stops at the first wrong line of go.sum: then it is not asked.
 func (r *run) askGo(ctx context.Context) error {
-	if !r.readable() || r.has(MergeConflict, GosumMalformed, GosumConflict, GosumDatabase, GosumCache) {
-		f := found(NotChecked, r.main(), 1, "what go mod tidy and go mod vendor would change: they fail while there are the errors above")
-		f.Severity, f.Hint = Note, "mend the errors, then run this again"
+	if !r.readable() || r.has(finding.MergeConflict, finding.GosumMalformed, finding.GosumConflict, finding.GosumDatabase, finding.GosumCache) {
+		f := finding.New(finding.NotChecked, r.main(), 1, "what go mod tidy and go mod vendor would change: they fail while there are the errors above")
+		f.Severity, f.Hint = finding.Note, "mend the errors, then run this again"
 		r.add(f)
 		return nil
 	}
@@ -76,9 +78,9 @@ func (r *run) notAsked(file, what string, err error) {
 	if e, ok := errors.AsType[*gocmd.Error](err); ok {
 		text = complaints(e.Stderr)
 	}
-	f := found(NotChecked, file, 1, "%s: %s", what, shown(text))
+	f := finding.New(finding.NotChecked, file, 1, "%s: %s", what, finding.Shown(text))
 	if r.Modules == nil {
-		f.Severity, f.Hint = Warning, "run it without --offline, or after go mod download"
+		f.Severity, f.Hint = finding.Warning, "run it without --offline, or after go mod download"
 	}
 	r.add(f)
 }
@@ -111,21 +113,21 @@ func (r *run) askTidy(ctx context.Context, m *member) {
 }
 
 // untidy is the finding for one changed line.
-func (r *run) untidy(m *member, c change, text string) Finding {
+func (r *run) untidy(m *member, c change, text string) finding.Finding {
 	verb := "remove"
 	if c.added {
 		verb = "add"
 	}
 	if c.file != "go.sum" {
-		return found(GomodUntidy, m.name, c.at, "go mod tidy would %s: %s", verb, text)
+		return finding.New(finding.GomodUntidy, m.name, c.at, "go mod tidy would %s: %s", verb, text)
 	}
-	rule := GosumUnused
+	rule := finding.GosumUnused
 	if c.added {
-		rule = GosumMissing
+		rule = finding.GosumMissing
 	}
-	f := found(rule, m.sums.name, c.at, "go mod tidy would %s: %s", verb, text)
-	if l, problem := parseLine(strings.Fields(text)); problem == "" {
-		f.Module, f.Version = l.mod.Path, l.mod.Version
+	f := finding.New(rule, m.sums.name, c.at, "go mod tidy would %s: %s", verb, text)
+	if l, problem := gosum.ParseLine(strings.Fields(text)); problem == "" {
+		f.Module, f.Version = l.Module.Path, l.Module.Version
 	}
 	return f
 }
@@ -147,7 +149,7 @@ func isLockMessage(text string) bool {
 func (r *run) askList(ctx context.Context, m *member) {
 	out, err := r.goRun(ctx, r.command(m.dir), "list", "-mod=readonly", "-e", "-deps", "-test", "-json=Dir,Error", "./...")
 	if e, ok := errors.AsType[*gocmd.Error](err); ok && isLockMessage(e.Stderr) {
-		r.add(found(Readonly, m.name, 1, "%s", shown(strings.TrimPrefix(complaints(e.Stderr), "go: "))))
+		r.add(finding.New(finding.Readonly, m.name, 1, "%s", finding.Shown(strings.TrimPrefix(complaints(e.Stderr), "go: "))))
 		return
 	}
 	if err != nil {
@@ -185,7 +187,7 @@ func (r *run) readList(m *member, out []byte) (cause error) {
 		switch {
 		case isLockMessage(p.Error.Err):
 			file, at := r.place(m, p.Error.Pos)
-			r.add(found(Readonly, file, at, "%s", shown(p.Error.Err)))
+			r.add(finding.New(finding.Readonly, file, at, "%s", finding.Shown(p.Error.Err)))
 		case p.Dir == "" && cause == nil:
 			cause = errors.New(p.Error.Err)
 		}

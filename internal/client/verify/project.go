@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/goweir/weir/internal/client/verify/finding"
+	"github.com/goweir/weir/internal/client/verify/gosum"
 )
 
 // ErrNoProject: the folder is in no module and no workspace.
@@ -23,7 +26,7 @@ type project struct {
 	root     string // folder
 	work     *workspace
 	members  []*member
-	findings []Finding // of files that cannot be read by the go command
+	findings []finding.Finding // of files that cannot be read by the go command
 }
 
 // A workspace is a go.work, with its sums.
@@ -109,7 +112,7 @@ func openWorkspace(name string) (*project, error) {
 		}
 		err := p.addMember(dir)
 		if errors.Is(err, fs.ErrNotExist) {
-			p.findings = append(p.findings, found(WorkspaceMissing, p.work.name, use.Syntax.Start.Line, "%s has no go.mod", use.Path))
+			p.findings = append(p.findings, finding.New(finding.WorkspaceMissing, p.work.name, use.Syntax.Start.Line, "%s has no go.mod", use.Path))
 			continue
 		}
 		if err != nil {
@@ -143,7 +146,7 @@ func (p *project) addSyntax(name string, data []byte, err error) {
 	if err == nil {
 		return
 	}
-	if marks := conflictMarks(name, data); len(marks) > 0 {
+	if marks := gosum.MergeMarks(name, data); len(marks) > 0 {
 		p.findings = append(p.findings, marks...)
 		return
 	}
@@ -152,7 +155,7 @@ func (p *project) addSyntax(name string, data []byte, err error) {
 		list = modfile.ErrorList{{Err: err}}
 	}
 	for _, e := range list {
-		f := found(GomodMalformed, name, e.Pos.Line, "%v", e.Err)
+		f := finding.New(finding.GomodMalformed, name, e.Pos.Line, "%v", e.Err)
 		f.Module = e.ModPath
 		p.findings = append(p.findings, f)
 	}

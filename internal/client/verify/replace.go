@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/verify/finding"
 )
 
 // checkReplacements finds replacements that others do not have, or that may vanish.
@@ -30,15 +31,15 @@ func (r *run) checkReplacements() {
 
 func (r *run) checkReplacement(repository, file string, replace *modfile.Replace) {
 	by, at := replace.New, replace.Syntax.Start.Line
-	var f Finding
+	var f finding.Finding
 	switch {
 	case by.Version == "":
 		f = r.localReplacement(repository, file, replace)
 	case !artifact.IsCanonical(by.Path, by.Version):
-		f = found(ReplaceUnpinned, file, at, "%s is replaced by whatever %s of %s is at the moment", replace.Old.Path, by.Version, by.Path)
-		f.Severity = Error
+		f = finding.New(finding.ReplaceUnpinned, file, at, "%s is replaced by whatever %s of %s is at the moment", replace.Old.Path, by.Version, by.Path)
+		f.Severity = finding.Error
 	case module.IsPseudoVersion(by.Version):
-		f = found(ReplaceUnpinned, file, at, "%s is replaced by a commit of %s, %s, that no release contains", replace.Old.Path, by.Path, by.Version)
+		f = finding.New(finding.ReplaceUnpinned, file, at, "%s is replaced by a commit of %s, %s, that no release contains", replace.Old.Path, by.Path, by.Version)
 	default:
 		return
 	}
@@ -46,17 +47,17 @@ func (r *run) checkReplacement(repository, file string, replace *modfile.Replace
 	r.add(f)
 }
 
-func (r *run) localReplacement(repository, file string, replace *modfile.Replace) Finding {
+func (r *run) localReplacement(repository, file string, replace *modfile.Replace) finding.Finding {
 	at := replace.Syntax.Start.Line
 	dir := filepath.FromSlash(replace.New.Path)
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(filepath.Dir(r.abs(file)), dir)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
-		return found(ReplaceMissing, file, at, "%s is replaced by %s, where there is no go.mod", replace.Old.Path, replace.New.Path)
+		return finding.New(finding.ReplaceMissing, file, at, "%s is replaced by %s, where there is no go.mod", replace.Old.Path, replace.New.Path)
 	}
 	if isIn(dir, repository) {
-		return found(ReplaceLocal, file, at, "%s is replaced by %s", replace.Old.Path, replace.New.Path)
+		return finding.New(finding.ReplaceLocal, file, at, "%s is replaced by %s", replace.Old.Path, replace.New.Path)
 	}
-	return found(ReplaceOutside, file, at, "%s is replaced by %s, which is outside the repository", replace.Old.Path, replace.New.Path)
+	return finding.New(finding.ReplaceOutside, file, at, "%s is replaced by %s, which is outside the repository", replace.Old.Path, replace.New.Path)
 }

@@ -5,16 +5,19 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/verify/finding"
+	"github.com/goweir/weir/internal/client/verify/gosum"
 )
 
 // checkSettings finds settings of the go command under which the sums of this project do
 // not protect it.
 func (r *run) checkSettings() {
 	if s, ok := r.Env.Lookup("GOFLAGS"); ok && slices.ContainsFunc(strings.Fields(s.Value), isModMod) {
-		r.add(found(SettingModMod, r.main(), 1, "%s has -mod=mod, so that builds change go.mod and go.sum instead of failing", s.Origin()))
+		r.add(finding.New(finding.SettingModMod, r.main(), 1, "%s has -mod=mod, so that builds change go.mod and go.sum instead of failing", s.Origin()))
 	}
 	if s, ok := r.Env.Lookup("GOSUMDB"); ok && s.Value == "off" {
-		r.add(found(SettingNoSumDB, r.main(), 1, "%s is off, so that nobody proves new lines of go.sum", s.Origin()))
+		r.add(finding.New(finding.SettingNoSumDB, r.main(), 1, "%s is off, so that nobody proves new lines of go.sum", s.Origin()))
 		return
 	}
 	if s, ok := r.Env.First("GONOSUMDB", "GOPRIVATE"); ok {
@@ -41,16 +44,16 @@ func (r *run) checkPattern(origin, pattern string) {
 	if pattern == "" || public < 0 {
 		return
 	}
-	var hidden []line
+	var hidden []gosum.Line
 	for _, l := range r.lines {
-		if module.MatchPrefixPatterns(pattern, l.mod.Path) {
+		if module.MatchPrefixPatterns(pattern, l.Module.Path) {
 			hidden = append(hidden, l)
 		}
 	}
 	if len(hidden) == 0 {
 		return
 	}
-	r.add(hidden[0].found(SettingPublic, "%s has the pattern %q, which matches public modules, too: %d lines are kept from %s, such as this one", origin, pattern, len(hidden), r.database()))
+	r.add(hidden[0].Found(finding.SettingPublic, "%s has the pattern %q, which matches public modules, too: %d lines are kept from %s, such as this one", origin, pattern, len(hidden), r.database()))
 }
 
 func isModMod(flag string) bool { return strings.TrimLeft(flag, "-") == "mod=mod" }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/goweir/weir/internal/client/gocmd"
+	"github.com/goweir/weir/internal/client/verify/finding"
 )
 
 // maxVendored is how many vendored files that are wrong are reported one by one.
@@ -51,7 +52,7 @@ func (r *run) outOfStep(stderr string) error {
 			continue
 		}
 		path, version, _ := strings.Cut(what, "@")
-		f := found(VendorOutOfStep, "vendor/modules.txt", lineWith(modules, "# "+path+" "), "%s is %s", what, problem)
+		f := finding.New(finding.VendorOutOfStep, "vendor/modules.txt", lineWith(modules, "# "+path+" "), "%s is %s", what, problem)
 		f.Module, f.Version = path, version
 		r.add(f)
 	}
@@ -159,9 +160,9 @@ func (r *run) compareTrees(have, want string) error {
 	if err != nil {
 		return err
 	}
-	var wrong []Finding
+	var wrong []finding.Finding
 	report := func(name, problem string) {
-		wrong = append(wrong, found(VendorChanged, "vendor/"+name, 1, "vendor/%s %s", name, problem))
+		wrong = append(wrong, finding.New(finding.VendorChanged, "vendor/"+name, 1, "vendor/%s %s", name, problem))
 	}
 	for _, name := range haveFiles {
 		if _, ok := slices.BinarySearch(wantFiles, name); !ok {
@@ -187,7 +188,7 @@ func (r *run) compareTrees(have, want string) error {
 		}
 	}
 	if len(wrong) > maxVendored {
-		more := found(VendorChanged, "vendor/modules.txt", 1, "%d more files in vendor are not those of the modules", len(wrong)-maxVendored)
+		more := finding.New(finding.VendorChanged, "vendor/modules.txt", 1, "%d more files in vendor are not those of the modules", len(wrong)-maxVendored)
 		wrong = append(wrong[:maxVendored], more)
 	}
 	r.add(wrong...)

@@ -22,6 +22,8 @@ import (
 
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/client/verify/finding"
+	"github.com/goweir/weir/internal/client/verify/gosum"
 	"github.com/goweir/weir/internal/goenv"
 )
 
@@ -40,20 +42,20 @@ type Options struct {
 
 // A Report is what was found.
 type Report struct {
-	Dir      string    `json:"dir"`                // names of files are relative to it
-	Files    []string  `json:"files"`              // that were read
-	Lines    int       `json:"lines"`              // of go.sum and go.work.sum
-	Database string    `json:"database,omitempty"` // the checksum database
-	Proven   int       `json:"proven"`             // lines that equal the checksum database
-	Cached   int       `json:"cached"`             // lines that equal the module cache
-	Fetched  int       `json:"fetched"`            // lines that equal what was fetched
-	Findings []Finding `json:"findings"`           // the worst first
+	Dir      string            `json:"dir"`                // names of files are relative to it
+	Files    []string          `json:"files"`              // that were read
+	Lines    int               `json:"lines"`              // of go.sum and go.work.sum
+	Database string            `json:"database,omitempty"` // the checksum database
+	Proven   int               `json:"proven"`             // lines that equal the checksum database
+	Cached   int               `json:"cached"`             // lines that equal the module cache
+	Fetched  int               `json:"fetched"`            // lines that equal what was fetched
+	Findings []finding.Finding `json:"findings"`           // the worst first
 }
 
 // Worst is the severity of the worst finding; none where there is none.
-func (r *Report) Worst() Severity {
+func (r *Report) Worst() finding.Severity {
 	if len(r.Findings) == 0 {
-		return None
+		return finding.None
 	}
 	return r.Findings[0].Severity
 }
@@ -63,7 +65,7 @@ type run struct {
 	Options
 	*project
 	report *Report
-	lines  []line
+	lines  []gosum.Line
 }
 
 // Run looks at the project that a folder is in. The error is ErrNoProject, one of the
@@ -76,11 +78,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Options: o, project: p, report: &Report{Dir: p.root, Files: p.names(), Findings: []Finding{}}}
+	r := &run{Options: o, project: p, report: &Report{Dir: p.root, Files: p.names(), Findings: []finding.Finding{}}}
 	r.add(p.findings...)
 	r.checkSyntax()
 	r.checkSettings()
-	if err := r.compareLines(ctx); err != nil {
+	if err := r.compare(ctx); err != nil {
 		return nil, err
 	}
 	if !o.SumsOnly {
@@ -92,15 +94,39 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := r.checkCache(ctx); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(r.report.Findings, func(a, b Finding) int {
+	slices.SortStableFunc(r.report.Findings, func(a, b finding.Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule))
 	})
 	return r.report, nil
 }
 
-func (r *run) add(findings ...Finding) { r.report.Findings = append(r.report.Findings, findings...) }
+func (r *run) add(findings ...finding.Finding) {
+	r.report.Findings = append(r.report.Findings, findings...)
+}
+
+// checkSyntax reads all sums.
+func (r *run) checkSyntax() {
+	for _, s := range r.sums() {
+		lines, findings := gosum.Read(s.name, s.data)
+		r.lines = append(r.lines, lines...)
+		r.add(findings...)
+	}
+	r.report.Lines = len(r.lines)
+	r.add(gosum.Contradictions(r.lines)...)
+}
+
+// compare compares all sums with those who know better.
+func (r *run) compare(ctx context.Context) error {
+	tally, err := gosum.Compare(ctx, r.lines, gosum.With{Modules: r.Modules, Cache: r.Cache, Bytes: r.Bytes, Progress: r.Progress})
+	if err != nil {
+		return err
+	}
+	r.report.Database, r.report.Proven, r.report.Cached, r.report.Fetched = tally.Database, tally.Proven, tally.Cached, tally.Fetched
+	r.add(tally.Findings...)
+	return nil
+}
 
 // has reports whether there is a finding of one of these rules.
 func (r *run) has(rules ...string) bool {
-	return slices.ContainsFunc(r.report.Findings, func(f Finding) bool { return slices.Contains(rules, f.Rule) })
+	return slices.ContainsFunc(r.report.Findings, func(f finding.Finding) bool { return slices.Contains(rules, f.Rule) })
 }

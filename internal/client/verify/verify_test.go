@@ -17,6 +17,7 @@ import (
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/verify"
+	"github.com/goweir/weir/internal/client/verify/finding"
 	"github.com/goweir/weir/internal/goenv"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -213,7 +214,7 @@ func TestACleanProjectIsCleanAndIsNotTouched(t *testing.T) {
 	before := p.snapshot()
 	r := p.verify(verify.Options{Dir: filepath.Join(p.dir, "sub", "deep")})
 	p.want(r)
-	if r.Lines != 4 || r.Proven != 4 || r.Cached != 4 || r.Fetched != 0 || r.Database != "sum.example.org" || r.Worst() != verify.None {
+	if r.Lines != 4 || r.Proven != 4 || r.Cached != 4 || r.Fetched != 0 || r.Database != "sum.example.org" || r.Worst() != finding.None {
 		t.Errorf("%+v", r)
 	}
 	if r = p.verify(verify.Options{Bytes: true, SumsOnly: true}); r.Fetched != 4 || len(r.Findings) > 0 {
@@ -470,12 +471,12 @@ func TestReplacementsThatOthersDoNotHaveAreFound(t *testing.T) {
 			t.Errorf("no %s in %q", want, brief(r))
 		}
 	}
-	if slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Line == 14 }) {
+	if slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Line == 14 }) {
 		t.Errorf("a release is a good replacement: %q", brief(r))
 	}
 	p.write("go.mod", "module example.com/app\n\nreplace example.com/word => example.com/fork main\n")
 	r = p.verify(verify.Options{})
-	if f := r.Findings[slices.Index(brief(r), "replace-unpinned go.mod:3")]; f.Severity != verify.Error {
+	if f := r.Findings[slices.Index(brief(r), "replace-unpinned go.mod:3")]; f.Severity != finding.Error {
 		t.Errorf("%+v", f)
 	}
 }
@@ -556,14 +557,14 @@ func TestWhatCannotBeReachedIsNotClean(t *testing.T) {
 	dead.SetDown(true)
 	r := p.verify(verify.Options{SumsOnly: true})
 	p.want(r, "not-checked go.sum:1")
-	if r.Worst() != verify.Error || !strings.Contains(r.Findings[0].Message, "4 of 4 lines") || r.Cached != 4 {
+	if r.Worst() != finding.Error || !strings.Contains(r.Findings[0].Message, "4 of 4 lines") || r.Cached != 4 {
 		t.Errorf("%+v", r)
 	}
 	p.cache = filepath.Join(p.dir, "none")
 	p.want(p.verify(verify.Options{SumsOnly: true, Bytes: true}), "not-checked go.sum:1", "not-checked go.sum:1")
 	r = p.verify(verify.Options{SumsOnly: true}, true)
 	p.want(r, "not-checked go.sum:1")
-	if r.Worst() != verify.Warning {
+	if r.Worst() != finding.Warning {
 		t.Errorf("offline, that is what was asked for: %+v", r.Findings)
 	}
 }

@@ -1,4 +1,4 @@
-package verify
+package finding
 
 import "net/url"
 
@@ -64,9 +64,9 @@ type (
 	}
 )
 
-// SARIF is the report in the form of SARIF 2.1.0. version is that of this program, and
+// ToSARIF is findings in the form of SARIF 2.1.0. version is that of this program, and
 // place turns a name of a file into one that is relative to where the reader looks from.
-func (r *Report) SARIF(version string, place func(name string) string) SARIF {
+func ToSARIF(findings []Finding, version string, place func(name string) string) SARIF {
 	driver := sarifDriver{Name: "weir verify", Version: version, InformationURI: "https://github.com/goweir/weir"}
 	index := map[string]int{}
 	for i, rule := range Rules() {
@@ -74,7 +74,7 @@ func (r *Report) SARIF(version string, place func(name string) string) SARIF {
 		driver.Rules = append(driver.Rules, sarifRule{rule.ID, sarifText{rule.Title}, helpOf(rule), sarifDefault{rule.Severity}})
 	}
 	one := sarifRun{Tool: sarifTool{driver}, Invocations: []sarifInvocation{{ExecutionSuccessful: true}}, Results: []sarifResult{}}
-	for _, f := range r.Findings {
+	for _, f := range findings {
 		if f.Rule == NotChecked && f.Severity == Error {
 			one.Invocations[0].ExecutionSuccessful = false
 		}

@@ -1,4 +1,4 @@
-package verify
+package gosum
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/client/verify/finding"
 )
 
 // Bounds of the work at one time.
@@ -31,19 +31,42 @@ const (
 // there will be none.
 const maxSilence = 5
 
+// With are those whom lines are compared with.
+type With struct {
+	Modules *modsource.Modules // nil: nothing is asked of the network
+	Cache   *modcache.Cache    // nil: there is none
+	Bytes   bool               // compare with what proxies serve, also where others know the version
+
+	Progress func(what string) // hears what is going on
+}
+
+// A Tally is what has come of comparing lines.
+type Tally struct {
+	Database string // the checksum database; empty: there is none
+	Proven   int    // lines that equal it
+	Cached   int    // lines that equal the module cache
+	Fetched  int    // lines that equal what was fetched
+	Findings []finding.Finding
+}
+
 // A comparison compares all lines with everything that knows better.
 type comparison struct {
-	*run
-	zips chan struct{}
+	With
+	lines int
+	zips  chan struct{}
 
 	mu       sync.Mutex
+	tally    Tally
 	database outlet
 	proxies  outlet
 	nobody   gap // lines that nothing could be compared with
 	done     int
 
-	contradicted map[line]string // what the database has instead of the hash of a line
+	contradicted map[Line]string // what the database has instead of the hash of a line
 }
+
+// add notes a finding.
+func (c *comparison) add(f finding.Finding) { c.tally.Findings = append(c.tally.Findings, f) }
 
 // An outlet is somebody who is asked for many things.
 type outlet struct {
@@ -57,31 +80,32 @@ func (o *outlet) silent() bool { return !o.answered && o.failed >= maxSilence }
 
 // A gap is what could not be compared, and why.
 type gap struct {
-	lines []line
+	lines []Line
 	cause error // the first one
 }
 
-func (g *gap) add(cause error, lines ...line) {
+func (g *gap) add(cause error, lines ...Line) {
 	g.lines = append(g.lines, lines...)
 	if g.cause == nil {
 		g.cause = cause
 	}
 }
 
-// compareLines compares each line with the checksum database and the module cache, and
-// with what proxies serve if that was asked for, or where nobody else knows the version.
-func (r *run) compareLines(ctx context.Context) error {
-	c := &comparison{run: r, zips: make(chan struct{}, maxZips), contradicted: map[line]string{}}
-	versions := map[module.Version][]line{}
+// Compare compares each line with the checksum database and the module cache, and with
+// what proxies serve if that was asked for, or where nobody else knows the version. The
+// error is the cause of the end of ctx.
+func Compare(ctx context.Context, lines []Line, with With) (Tally, error) {
+	c := &comparison{With: with, lines: len(lines), zips: make(chan struct{}, maxZips), contradicted: map[Line]string{}}
+	versions := map[module.Version][]Line{}
 	var order []module.Version
-	for _, l := range r.lines {
-		if versions[l.mod] == nil {
-			order = append(order, l.mod)
+	for _, l := range lines {
+		if versions[l.Module] == nil {
+			order = append(order, l.Module)
 		}
-		versions[l.mod] = append(versions[l.mod], l)
+		versions[l.Module] = append(versions[l.Module], l)
 	}
-	if r.Modules != nil && r.Modules.Sums() != nil {
-		r.report.Database = r.Modules.Sums().Name()
+	if c.Modules != nil && c.Modules.Sums() != nil {
+		c.tally.Database = c.Modules.Sums().Name()
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(maxVersions)
@@ -93,19 +117,19 @@ func (r *run) compareLines(ctx context.Context) error {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.done++
-			r.Progress(fmt.Sprintf("comparing %d of %d versions", c.done, len(order)))
+			c.Progress(fmt.Sprintf("comparing %d of %d versions", c.done, len(order)))
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return Tally{}, err
 	}
 	c.reportGaps()
-	return nil
+	return c.tally, nil
 }
 
 // version compares the lines of one version.
-func (c *comparison) version(ctx context.Context, m module.Version, lines []line) error {
+func (c *comparison) version(ctx context.Context, m module.Version, lines []Line) error {
 	open := slices.Clone(lines) // with these, nothing has been compared yet
 	if c.Modules != nil && !c.Modules.Unproven(m.Path) {
 		c.askDatabase(ctx, m, lines) // which notes what it could not prove
@@ -125,7 +149,7 @@ func (c *comparison) version(ctx context.Context, m module.Version, lines []line
 }
 
 // askDatabase compares lines with the record of their version.
-func (c *comparison) askDatabase(ctx context.Context, m module.Version, lines []line) {
+func (c *comparison) askDatabase(ctx context.Context, m module.Version, lines []Line) {
 	c.mu.Lock()
 	silent := c.database.silent()
 	c.mu.Unlock()
@@ -139,10 +163,10 @@ func (c *comparison) askDatabase(ctx context.Context, m module.Version, lines []
 	switch artifact.Class(err) {
 	case artifact.ErrNotFound:
 		c.database.answered = true
-		c.add(lines[0].found(GosumUnknown, "%s does not know %s", c.report.Database, m))
+		c.add(lines[0].Found(finding.GosumUnknown, "%s does not know %s", c.tally.Database, m))
 		return
 	case artifact.ErrIntegrity:
-		c.add(lines[0].found(GosumDatabase, "%s cannot be proven: %s", m, reason(err)))
+		c.add(lines[0].Found(finding.GosumDatabase, "%s cannot be proven: %s", m, reason(err)))
 		return
 	}
 	if err != nil {
@@ -153,22 +177,22 @@ func (c *comparison) askDatabase(ctx context.Context, m module.Version, lines []
 	c.database.answered = true
 	for _, l := range lines {
 		want := hashes[lineKey(l)]
-		if want == l.hash {
-			c.report.Proven++
+		if want == l.Hash {
+			c.tally.Proven++
 			continue
 		}
 		c.contradicted[l] = want
 		want = cmp.Or(want, "nothing of it")
-		c.add(l.found(GosumDatabase, "%s %s: %s has %s, %s has %s", m, l.what(), l.file, l.hash, c.report.Database, want))
+		c.add(l.Found(finding.GosumDatabase, "%s %s: %s has %s, %s has %s", m, l.what(), l.File, l.Hash, c.tally.Database, want))
 	}
 }
 
 // lineKey is what stands before the hash in a line.
-func lineKey(l line) string {
-	if l.isMod {
-		return l.mod.Path + " " + l.mod.Version + "/go.mod"
+func lineKey(l Line) string {
+	if l.IsMod {
+		return l.Module.Path + " " + l.Module.Version + "/go.mod"
 	}
-	return l.mod.Path + " " + l.mod.Version
+	return l.Module.Path + " " + l.Module.Version
 }
 
 // record is what the checksum database says of a version: hashes by what stands before
@@ -202,7 +226,7 @@ func cutLast(row string) (before, last string, ok bool) {
 
 // askCache compares lines with the hashes of what the module cache holds. It returns
 // those of the open lines that are open still.
-func (c *comparison) askCache(m module.Version, lines, open []line) []line {
+func (c *comparison) askCache(m module.Version, lines, open []Line) []Line {
 	if c.Cache == nil {
 		return open
 	}
@@ -219,42 +243,42 @@ func (c *comparison) askCache(m module.Version, lines, open []line) []line {
 		if hash == "" {
 			continue
 		}
-		open = slices.DeleteFunc(open, func(o line) bool { return o == l })
+		open = slices.DeleteFunc(open, func(o Line) bool { return o == l })
 		c.compareCached(l, hash)
 	}
 	return open
 }
 
 // cacheFailed notes that something in the module cache cannot be read.
-func (c *comparison) cacheFailed(l line, err error) {
+func (c *comparison) cacheFailed(l Line, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.add(l.found(NotChecked, "%s in the module cache: %v", l.mod, err))
+	c.add(l.Found(finding.NotChecked, "%s in the module cache: %v", l.Module, err))
 }
 
 // compareCached compares a line with the hash of what the module cache holds. Where that
 // is what the database has, too, all has been said.
-func (c *comparison) compareCached(l line, hash string) {
+func (c *comparison) compareCached(l Line, hash string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch hash {
-	case l.hash:
-		c.report.Cached++
+	case l.Hash:
+		c.tally.Cached++
 	case c.contradicted[l]:
 	default:
-		c.add(l.found(GosumCache, "%s %s: %s has %s, the module cache has %s", l.mod, l.what(), l.file, l.hash, hash))
+		c.add(l.Found(finding.GosumCache, "%s %s: %s has %s, the module cache has %s", l.Module, l.what(), l.File, l.Hash, hash))
 	}
 }
 
-func (c *comparison) cached(entry modcache.Entry, l line) (string, error) {
-	if l.isMod {
+func (c *comparison) cached(entry modcache.Entry, l Line) (string, error) {
+	if l.IsMod {
 		return c.Cache.HashMod(entry)
 	}
 	return c.Cache.Hash(entry)
 }
 
 // fetch compares a line with what the proxies, or version control, bring now.
-func (c *comparison) fetch(ctx context.Context, l line) {
+func (c *comparison) fetch(ctx context.Context, l Line) {
 	c.mu.Lock()
 	skip := c.Modules == nil || c.proxies.silent()
 	if c.Modules == nil {
@@ -270,14 +294,14 @@ func (c *comparison) fetch(ctx context.Context, l line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case err == nil && hash == l.hash:
-		c.report.Fetched++
+	case err == nil && hash == l.Hash:
+		c.tally.Fetched++
 	case err == nil:
-		c.add(l.found(GosumProxy, "%s %s: %s has %s, the bytes that are served hash to %s", l.mod, l.what(), l.file, l.hash, hash))
+		c.add(l.Found(finding.GosumProxy, "%s %s: %s has %s, the bytes that are served hash to %s", l.Module, l.what(), l.File, l.Hash, hash))
 	case artifact.Class(err) == artifact.ErrNotFound:
-		c.add(l.found(GosumProxy, "%s %s cannot be had any more: %s", l.mod, l.what(), reason(err)))
+		c.add(l.Found(finding.GosumProxy, "%s %s cannot be had any more: %s", l.Module, l.what(), reason(err)))
 	case artifact.Class(err) == artifact.ErrIntegrity:
-		c.add(l.found(GosumProxy, "%s %s: %s", l.mod, l.what(), reason(err)))
+		c.add(l.Found(finding.GosumProxy, "%s %s: %s", l.Module, l.what(), reason(err)))
 	default:
 		c.proxies.failed++
 		c.proxies.gap.add(err, l)
@@ -287,9 +311,9 @@ func (c *comparison) fetch(ctx context.Context, l line) {
 }
 
 // hashOf fetches what a line is of, and hashes it.
-func (c *comparison) hashOf(ctx context.Context, l line) (string, error) {
-	n := artifact.Name{Kind: artifact.Mod, Module: l.mod.Path, Version: l.mod.Version}
-	if l.isMod {
+func (c *comparison) hashOf(ctx context.Context, l Line) (string, error) {
+	n := artifact.Name{Kind: artifact.Mod, Module: l.Module.Path, Version: l.Module.Version}
+	if l.IsMod {
 		data, err := modsource.Read(ctx, c.Modules.Source(), n)
 		if err != nil {
 			return "", err
@@ -317,82 +341,24 @@ func (c *comparison) hashOf(ctx context.Context, l line) (string, error) {
 // reason is an error as people should read it.
 func reason(err error) string {
 	if e, ok := errors.AsType[*artifact.Error](err); ok {
-		return shown(e.Reason)
+		return finding.Shown(e.Reason)
 	}
-	return shown(err.Error())
+	return finding.Shown(err.Error())
 }
-
-// shown is a text of somebody else as it may be shown: one line, not too long, and
-// without the secrets that URLs may have before the host.
-func shown(text string) string {
-	return artifact.Clean(userinfo.ReplaceAllString(text, "://"), 400)
-}
-
-var userinfo = regexp.MustCompile(`://[^/\s@]+@`)
 
 // reportGaps says what could not be compared.
 func (c *comparison) reportGaps() {
-	c.reportGap(c.database.gap, Error, "the checksum database "+c.report.Database)
-	c.reportGap(c.proxies.gap, Error, "what proxies and version control serve")
-	c.reportGap(c.nobody, Warning, "anything")
+	c.reportGap(c.database.gap, finding.Error, "the checksum database "+c.tally.Database)
+	c.reportGap(c.proxies.gap, finding.Error, "what proxies and version control serve")
+	c.reportGap(c.nobody, finding.Warning, "anything")
 }
 
-func (c *comparison) reportGap(g gap, severity Severity, with string) {
+func (c *comparison) reportGap(g gap, severity finding.Severity, with string) {
 	if len(g.lines) == 0 {
 		return
 	}
-	first := slices.MinFunc(g.lines, func(a, b line) int { return a.at - b.at })
-	f := found(NotChecked, first.file, first.at, "%d of %d lines could not be compared with %s: %s", len(g.lines), len(c.lines), with, reason(g.cause))
+	first := slices.MinFunc(g.lines, func(a, b Line) int { return a.At - b.At })
+	f := finding.New(finding.NotChecked, first.File, first.At, "%d of %d lines could not be compared with %s: %s", len(g.lines), c.lines, with, reason(g.cause))
 	f.Severity = severity
 	c.add(f)
-}
-
-// checkCache looks whether the module cache still holds what the go command has once
-// proven, for all versions that builds take files from.
-func (r *run) checkCache(ctx context.Context) error {
-	if r.Cache == nil {
-		return nil
-	}
-	var mu sync.Mutex
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(maxZips)
-	done := map[module.Version]bool{}
-	for _, l := range r.lines {
-		if l.isMod || done[l.mod] {
-			continue
-		}
-		done[l.mod] = true
-		r.Progress(fmt.Sprintf("looking at %s in the module cache", l.mod))
-		group.Go(func() error {
-			findings, err := r.cacheFindings(groupCtx, l)
-			mu.Lock()
-			defer mu.Unlock()
-			r.add(findings...)
-			return err
-		})
-	}
-	return group.Wait()
-}
-
-func (r *run) cacheFindings(ctx context.Context, l line) ([]Finding, error) {
-	entry, err := r.Cache.Lookup(l.mod)
-	if err != nil {
-		return nil, err
-	}
-	problems, err := r.Cache.Check(ctx, entry)
-	switch {
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case errors.Is(err, modcache.ErrInUse):
-		f := l.found(NotChecked, "%s in the module cache: a go command is at work on it", l.mod)
-		f.Severity = Warning
-		return []Finding{f}, nil
-	case err != nil:
-		return []Finding{l.found(NotChecked, "%s in the module cache: %v", l.mod, err)}, nil
-	}
-	var findings []Finding
-	for _, problem := range problems {
-		findings = append(findings, l.found(CacheDamaged, "%s in the module cache: %s", l.mod, problem))
-	}
-	return findings, nil
 }

@@ -1,7 +1,16 @@
-package verify
+// Package finding is what checks of a project find, as values: the rules that it can
+// break, where it does, how bad that is and what to do; and as SARIF, for the tools that
+// show such findings beside the code.
+//
+// It promises that the IDs of rules stay what they are, since people name them in the
+// settings of such tools, and that what others have said is shown without their secrets.
+package finding
 
 import (
 	"fmt"
+	"regexp"
+
+	"github.com/goweir/weir/internal/artifact"
 )
 
 // A Severity says how bad a finding is.
@@ -123,8 +132,16 @@ var rulesByID = func() map[string]Rule {
 	return all
 }()
 
-// found makes a finding of a rule.
-func found(rule, file string, at int, format string, args ...any) Finding {
+// New makes a finding of a rule, in a line from 1 on; there is no line 0.
+func New(rule, file string, line int, format string, args ...any) Finding {
 	r := rulesByID[rule]
-	return Finding{Rule: rule, Severity: r.Severity, File: file, Line: max(at, 1), Message: fmt.Sprintf(format, args...), Hint: r.Hint}
+	return Finding{Rule: rule, Severity: r.Severity, File: file, Line: max(line, 1), Message: fmt.Sprintf(format, args...), Hint: r.Hint}
 }
+
+// Shown is a text of somebody else as it may be shown: one line, not too long, and
+// without the secrets that URLs may have before the host.
+func Shown(text string) string {
+	return artifact.Clean(userinfo.ReplaceAllString(text, "://"), 400)
+}
+
+var userinfo = regexp.MustCompile(`://[^/\s@]+@`)
