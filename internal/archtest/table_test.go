@@ -102,7 +102,7 @@ var house = map[string]room{
 		"internal/source", "internal/source/pool", "internal/sumdb",
 		"internal/client/bundle", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
 		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
-		"internal/client/mirrors", "internal/client/mirrors/plan", "internal/client/mirrors/report", "internal/client/mirrors/survey", "internal/client/modcache", "internal/client/modgraph", "internal/client/modsource",
+		"internal/client/mirrors", "internal/client/mirrors/plan", "internal/client/mirrors/report", "internal/client/mirrors/survey", "internal/client/modcache", "internal/client/modcache/prune", "internal/client/modgraph", "internal/client/modsource",
 		"internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/client/verify/finding",
 		"internal/client/warm",
 		cobra, pflag,
@@ -128,10 +128,12 @@ var house = map[string]room{
 	"internal/client/modsource": {imports: []string{
 		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
 	}},
-	"internal/client/modcache":       {imports: []string{"internal/artifact", "internal/filelock", xmod, xsync}},
+	"internal/client/modcache/check": {imports: []string{xmod}},
+	"internal/client/modcache":       {imports: []string{"internal/artifact", "internal/client/modcache/check", "internal/filelock", xmod, xsync}, tests: []string{"internal/client/modcache/prune"}},
+	"internal/client/modcache/prune": {imports: []string{"internal/client/modcache", xmod}},
 	"internal/client/verify/finding": {imports: []string{"internal/artifact"}},
 	"internal/client/verify/gosum": {imports: []string{
-		"internal/artifact", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/finding", xmod, xsync,
+		"internal/artifact", "internal/client/modcache", "internal/client/modcache/check", "internal/client/modsource", "internal/client/verify/finding", xmod, xsync,
 	}},
 	"internal/client/verify": {imports: []string{
 		"internal/artifact", "internal/client/gocmd", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/finding", "internal/client/verify/gosum", "internal/goenv", xmod, xsync,

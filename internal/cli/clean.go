@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goweir/weir/internal/client/modcache"
+	"github.com/goweir/weir/internal/client/modcache/prune"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/goenv"
@@ -69,8 +70,8 @@ func cleanCommand() *cobra.Command {
 }
 
 // rules are the rules for pruning; pruning is false when none was given.
-func (c *cleaning) rules(ctx context.Context, env *goenv.Env) (rules modcache.Rules, pruning bool, err error) {
-	rules = modcache.Rules{KeepLatest: c.keepLatest, VCS: c.vcs, Toolchains: c.toolchains, Now: time.Now()}
+func (c *cleaning) rules(ctx context.Context, env *goenv.Env) (rules prune.Rules, pruning bool, err error) {
+	rules = prune.Rules{KeepLatest: c.keepLatest, VCS: c.vcs, Toolchains: c.toolchains, Now: time.Now()}
 	if c.olderThan != "" {
 		var d config.Duration
 		if err := d.UnmarshalText([]byte(c.olderThan)); err != nil || time.Duration(d) < exactTo {
@@ -88,7 +89,7 @@ func (c *cleaning) rules(ctx context.Context, env *goenv.Env) (rules modcache.Ru
 		return rules, false, usageError{errors.New("--yes to what? Say what may go, such as --older-than 90d, or --repair")}
 	}
 	if len(c.unusedBy) > 0 {
-		if rules.Needed, err = modcache.ReadNeeds(ctx, c.unusedBy...); err != nil {
+		if rules.Needed, err = prune.ReadNeeds(ctx, c.unusedBy...); err != nil {
 			return rules, false, err
 		}
 	}
@@ -188,7 +189,7 @@ func (c *cleaning) run(cmd *cobra.Command) error {
 		done.add(contents)
 		switch {
 		case pruning:
-			err = c.prune(ctx, cache, contents.Plan(rules), done, live)
+			err = c.prune(ctx, cache, rules.Plan(contents.Entries), done, live)
 		case c.repair:
 			err = c.mend(ctx, cache, contents, done, live)
 		}
@@ -227,12 +228,12 @@ func (d *cleaned) add(contents *modcache.Contents) {
 	})
 }
 
-func (c *cleaning) prune(ctx context.Context, cache *modcache.Cache, plan []modcache.Removal, done *cleaned, live *term.Screen) error {
+func (c *cleaning) prune(ctx context.Context, cache *modcache.Cache, plan []prune.Removal, done *cleaned, live *term.Screen) error {
 	for i, r := range plan {
 		row := cleanRemoval{Kind: r.Entry.Kind, Name: r.Entry.Name, Version: r.Entry.Version, Frees: r.Freed(), KeepMod: r.KeepMod, Reason: r.Reason}
 		if c.yes {
 			progress(live, "removing")(i, len(plan))
-			err := cache.Remove(ctx, r)
+			err := r.Do(ctx, cache)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -315,7 +316,7 @@ func showEntries(s *term.Screen, d *cleaned) {
 	rows := [][]term.Cell{headOfSizes(3, "SIZE", "ZIP", "TREE", "LAST USED", "WHAT")}
 	for _, e := range d.Entries[:min(len(d.Entries), maxRows)] {
 		rows = append(rows, []term.Cell{
-			{Text: modcache.Size(e.Size), Right: true}, {Text: sizeOrNone(e.Zip), Right: true}, {Text: sizeOrNone(e.Tree), Right: true},
+			{Text: term.Size(e.Size), Right: true}, {Text: sizeOrNone(e.Zip), Right: true}, {Text: sizeOrNone(e.Tree), Right: true},
 			{Text: e.Used.Format(time.DateOnly)}, {Text: nameOf(e.Kind, e.Name, e.Version)},
 		})
 	}
@@ -354,12 +355,12 @@ func totals(s *term.Screen, d *cleaned) {
 		switch n := counts[kind.kind]; n {
 		case 0:
 		case 1:
-			fmt.Fprintf(s, "%8s  in 1 %s\n", modcache.Size(sizes[kind.kind]), kind.one)
+			fmt.Fprintf(s, "%8s  in 1 %s\n", term.Size(sizes[kind.kind]), kind.one)
 		default:
-			fmt.Fprintf(s, "%8s  in %d %s\n", modcache.Size(sizes[kind.kind]), n, kind.many)
+			fmt.Fprintf(s, "%8s  in %d %s\n", term.Size(sizes[kind.kind]), n, kind.many)
 		}
 	}
-	fmt.Fprintf(s, "%8s  in %s\n", modcache.Size(d.Size), d.Dir)
+	fmt.Fprintf(s, "%8s  in %s\n", term.Size(d.Size), d.Dir)
 	if d.UsedBy == "mtime" {
 		fmt.Fprintln(s, "LAST USED is when it was downloaded: the file system does not note when files are read.")
 	}
@@ -369,7 +370,7 @@ func sizeOrNone(size int64) string {
 	if size == 0 {
 		return "-"
 	}
-	return modcache.Size(size)
+	return term.Size(size)
 }
 
 func nameOf(kind modcache.Kind, name, version string) string {
@@ -400,16 +401,16 @@ func (c *cleaning) showPlan(s *term.Screen, d *cleaned) {
 			if r.Error != "" {
 				why = term.Cell{Text: "still there: " + r.Error, Style: term.Bad}
 			}
-			rows = append(rows, []term.Cell{{Text: modcache.Size(r.Frees), Right: true}, why, {Text: nameOf(r.Kind, r.Name, r.Version)}})
+			rows = append(rows, []term.Cell{{Text: term.Size(r.Frees), Right: true}, why, {Text: nameOf(r.Kind, r.Name, r.Version)}})
 		}
 	}
 	s.Table(rows)
 	more(s, len(d.Plan))
 	if c.yes {
-		fmt.Fprintf(s, "\n%s of %s freed.\n", modcache.Size(d.Freed), modcache.Size(d.Size))
+		fmt.Fprintf(s, "\n%s of %s freed.\n", term.Size(d.Freed), term.Size(d.Size))
 		return
 	}
-	fmt.Fprintf(s, "\n%s of %s would be freed. Nothing was removed: add --yes to do it.\n", modcache.Size(freed), modcache.Size(d.Size))
+	fmt.Fprintf(s, "\n%s of %s would be freed. Nothing was removed: add --yes to do it.\n", term.Size(freed), term.Size(d.Size))
 }
 
 func (c *cleaning) showDamages(s *term.Screen, d *cleaned) {
@@ -428,6 +429,6 @@ func (c *cleaning) showDamages(s *term.Screen, d *cleaned) {
 		fmt.Fprintf(s, "%s%s\n         a go command is at work on it\n", s.Paint(term.Warn, "skipped  "), name)
 	}
 	if len(d.Damages) == 0 {
-		fmt.Fprintf(s, "Nothing is broken: looked at %d of %d entries, %s.\n", len(d.Entries)-len(d.Busy), len(d.Entries), modcache.Size(d.Size))
+		fmt.Fprintf(s, "Nothing is broken: looked at %d of %d entries, %s.\n", len(d.Entries)-len(d.Busy), len(d.Entries), term.Size(d.Size))
 	}
 }

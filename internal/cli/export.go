@@ -13,7 +13,6 @@ import (
 
 	"github.com/goweir/weir/internal/client/bundle"
 	"github.com/goweir/weir/internal/client/closure"
-	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/goenv"
@@ -160,7 +159,7 @@ func (e *exporting) print(s *haulScreen, c *closure.Closure, r closure.Report, m
 		return writeJSON(s.out, h)
 	}
 	s.print(h)
-	fmt.Fprintf(s.out, "%s: %d modules, %d files, %s: %d fetched, %d were there\n", e.out, h.Modules, len(m.Files), modcache.Size(m.Bytes()), h.Fetched, h.Present)
+	fmt.Fprintf(s.out, "%s: %d modules, %d files, %s: %d fetched, %d were there\n", e.out, h.Modules, len(m.Files), term.Size(m.Bytes()), h.Fetched, h.Present)
 	s.printProof(h.Bundle)
 	return e.printUse(s.out, h.Bundle)
 }

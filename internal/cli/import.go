@@ -10,7 +10,6 @@ import (
 
 	"github.com/goweir/weir/internal/client/bundle"
 	"github.com/goweir/weir/internal/client/closure"
-	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/sumdb"
 )
@@ -108,7 +107,7 @@ func (i *importing) print(s *haulScreen, target string, imported *bundle.Importe
 		return errors.Join(writeJSON(s.out, h), h.refused())
 	}
 	s.print(h)
-	fmt.Fprintf(s.out, "%s: %d modules, %d files: %d taken in (%s), %d were there\n", target, h.Modules, h.Files, h.Fetched, modcache.Size(h.Bytes), h.Present)
+	fmt.Fprintf(s.out, "%s: %d modules, %d files: %d taken in (%s), %d were there\n", target, h.Modules, h.Files, h.Fetched, term.Size(h.Bytes), h.Present)
 	if kept := h.Import.Kept; len(kept) > 0 {
 		fmt.Fprintf(s.out, "kept as they were here, since they say the same: %s\n", firstFew(kept))
 	}

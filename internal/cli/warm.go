@@ -24,7 +24,6 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/goauth"
-	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/client/warm"
@@ -248,7 +247,7 @@ const redraw = 50 * time.Millisecond
 func (s *haulScreen) progress(p closure.Progress) {
 	if now := time.Now(); now.Sub(s.last) >= redraw {
 		s.last = now
-		s.screen.Progress(fmt.Sprintf("%*d/%d files  %s  %s", len(fmt.Sprint(p.Total)), p.Done, p.Total, modcache.Size(p.Bytes), p.Last))
+		s.screen.Progress(fmt.Sprintf("%*d/%d files  %s  %s", len(fmt.Sprint(p.Total)), p.Done, p.Total, term.Size(p.Bytes), p.Last))
 	}
 }
 
@@ -301,9 +300,9 @@ func (s *haulScreen) end(target string, c *closure.Closure, r closure.Report, er
 
 // summary is a line about the whole. A proxy does not say what it had already.
 func (h haul) summary() string {
-	what := fmt.Sprintf("%d fetched (%s), %d were there", h.Fetched, modcache.Size(h.Bytes), h.Present)
+	what := fmt.Sprintf("%d fetched (%s), %d were there", h.Fetched, term.Size(h.Bytes), h.Present)
 	if strings.Contains(h.Target, "://") {
-		what = fmt.Sprintf("%d came whole (%s)", h.Fetched, modcache.Size(h.Bytes))
+		what = fmt.Sprintf("%d came whole (%s)", h.Fetched, term.Size(h.Bytes))
 	}
 	return fmt.Sprintf("%s: %d modules, %d files: %s", h.Target, h.Modules, h.Files, what)
 }

@@ -12,6 +12,8 @@
 //   - the repair takes away only what is broken, so that the next go command brings it
 //     again, and of the bytes that can be made anew from others only the copies.
 //
+// What is broken in a version, package check tells; what may go, package prune.
+//
 // A go command that reads the tree of a version holds no lock. Like go clean -modcache,
 // pruning can take a tree away from one that runs; what was used in the last minutes is
 // therefore kept.
@@ -122,6 +124,18 @@ type Entry struct {
 	base  string                 // what the names of its files begin with
 }
 
+// Content is what the zip, its hash and the extracted files take: Size without .info, .mod
+// and what else there is.
+func (e Entry) Content() int64 {
+	size := e.Tree
+	for _, ending := range contentEndings {
+		if info := e.files[e.file(ending)]; info != nil {
+			size += info.Size()
+		}
+	}
+	return size
+}
+
 // Size is what the entry takes, in bytes of its files.
 func (e Entry) Size() int64 { return e.Zip + e.Tree + e.Rest }
 
@@ -132,6 +146,9 @@ func (e Entry) String() string {
 	}
 	return e.Name + "@" + e.Version
 }
+
+// Module is the version that an entry is of.
+func (e Entry) Module() module.Version { return module.Version{Path: e.Name, Version: e.Version} }
 
 // file is the name that a file of this ending has.
 func (e Entry) file(ending string) string { return e.base + ending }
@@ -169,8 +186,11 @@ func treeOf(base string) string {
 	return escPath + "@" + escVersion
 }
 
-// endings of the files of a version.
-var endings = []string{".info", ".mod", ".zip", ".ziphash", ".partial"}
+// endings of the files of a version, and of those that hold or describe its content.
+var (
+	endings        = []string{".info", ".mod", ".zip", ".ziphash", ".partial"}
+	contentEndings = []string{".zip", ".ziphash"}
+)
 
 // Lookup returns what is kept of a version. There may be nothing of it: then its Size
 // is zero. The tree is not measured.

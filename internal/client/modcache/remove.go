@@ -13,21 +13,29 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Remove takes away what a removal says, unless the entry has been used or changed since
-// it was scanned: then, or while somebody else holds its lock, the error matches ErrInUse
-// and nothing has happened.
-func (c *Cache) Remove(ctx context.Context, r Removal) error {
-	return c.alone(ctx, r.Entry.lock(), func() error {
-		if err := c.unchanged(r.Entry); err != nil {
+// Remove takes away an entry, unless it has been used or changed since it was scanned:
+// then, or while somebody else holds its lock, the error matches ErrInUse and nothing has
+// happened.
+func (c *Cache) Remove(ctx context.Context, e Entry) error {
+	return c.removeAlone(ctx, e, func() error {
+		if e.Version == "" {
+			return c.removeFiles(e.tree, e.file(".info"))
+		}
+		return c.removeVersion(e)
+	})
+}
+
+// RemoveContent is Remove for the content of a version: its .info and .mod stay.
+func (c *Cache) RemoveContent(ctx context.Context, e Entry) error {
+	return c.removeAlone(ctx, e, func() error { return c.removeContent(e, contentEndings...) })
+}
+
+func (c *Cache) removeAlone(ctx context.Context, e Entry, remove func() error) error {
+	return c.alone(ctx, e.lock(), func() error {
+		if err := c.unchanged(e); err != nil {
 			return err
 		}
-		switch {
-		case r.Entry.Version == "":
-			return c.removeFiles(r.Entry.tree, r.Entry.file(".info"))
-		case r.KeepMod:
-			return c.removeContent(r.Entry, contentEndings...)
-		}
-		return c.removeVersion(r.Entry)
+		return remove()
 	})
 }
 
@@ -52,7 +60,7 @@ func (c *Cache) unchanged(e Entry) error {
 	if e.Version == "" {
 		return nil // the lock of a clone is held whenever it is used
 	}
-	now, err := c.Lookup(module.Version{Path: e.Name, Version: e.Version})
+	now, err := c.Lookup(e.Module())
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"path"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -97,14 +96,14 @@ func (c *Cache) repairVersion(e Entry) func(context.Context) error {
 			if err != nil {
 				return err
 			}
-			f, err := c.examine(ctx, now)
+			broken, err := c.examine(ctx, now)
 			if err != nil {
 				return err
 			}
-			if f.tree {
-				return c.removeContent(now, f.endings...)
+			if broken.Tree {
+				return c.removeContent(now, broken.Endings...)
 			}
-			for _, ending := range f.endings {
+			for _, ending := range broken.Endings {
 				if err := c.removeFiles(now.file(ending)); err != nil {
 					return err
 				}
@@ -197,18 +196,3 @@ func (c *Cache) removeUnlessWhole(name string) error {
 	}
 	return c.removeFiles(name)
 }
-
-// Size is a number of bytes for people, as in 1.5 GB.
-func Size(bytes int64) string {
-	value, unit := float64(bytes), 0
-	for value >= 999.5 && unit < len(units)-1 {
-		value /= 1000
-		unit++
-	}
-	if unit == 0 || value >= 9.95 {
-		return strconv.FormatFloat(value, 'f', 0, 64) + " " + units[unit]
-	}
-	return strconv.FormatFloat(value, 'f', 1, 64) + " " + units[unit]
-}
-
-var units = [...]string{"B", "kB", "MB", "GB", "TB"}

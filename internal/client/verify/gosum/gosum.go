@@ -17,7 +17,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/client/modcache"
+	"github.com/goweir/weir/internal/client/modcache/check"
 	"github.com/goweir/weir/internal/client/verify/finding"
 )
 
@@ -96,7 +96,7 @@ func ParseLine(fields []string) (l Line, problem string) {
 		return l, "it begins with no path of a module"
 	case !artifact.IsCanonical(l.Module.Path, version):
 		return l, "it has no version that the module may have"
-	case !modcache.IsHash(l.Hash):
+	case !check.IsHash(l.Hash):
 		return l, "it has no hash of the form h1:…"
 	}
 	return l, ""

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/client/modcache"
+	"github.com/goweir/weir/internal/client/modcache/prune"
 	"github.com/goweir/weir/internal/modtest"
 )
 
@@ -45,16 +46,22 @@ func project(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-func needs(t *testing.T, dirs ...string) *modcache.Needs {
+func needs(t *testing.T, dirs ...string) *prune.Needs {
 	t.Helper()
-	n, err := modcache.ReadNeeds(t.Context(), dirs...)
+	n, err := prune.ReadNeeds(t.Context(), dirs...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
 }
 
-func names(plan []modcache.Removal) []string {
+// planned is what may go of a cache by some rules.
+func planned(t *testing.T, cache *modcache.Cache, rules prune.Rules) []prune.Removal {
+	t.Helper()
+	return rules.Plan(scan(t, cache).Entries)
+}
+
+func names(plan []prune.Removal) []string {
 	all := []string{}
 	for _, r := range plan {
 		name := r.Entry.String()
@@ -67,94 +74,6 @@ func names(plan []modcache.Removal) []string {
 	return all
 }
 
-func TestPlanFollowsTheRules(t *testing.T) {
-	t.Parallel()
-	c := fill(t, append([]modtest.Module{
-		{Path: "golang.org/toolchain", Version: "v0.0.1-go1.98.0.linux-amd64", Files: map[string]string{"bin/go": "x"}},
-		{Path: "golang.org/toolchain", Version: "v0.0.1-go1.99.0.linux-amd64", Files: map[string]string{"bin/go": "x"}},
-	}, modules...)...)
-	c.change(t, "cache/vcs/"+strings.Repeat("ab", 32)+"/HEAD", "ref: refs/heads/main\n")
-	c.change(t, "cache/vcs/"+strings.Repeat("ab", 32)+".info", "git3:https://example.com/repo")
-	c.change(t, "mine.txt", "mine")
-	c.age(t, 10*24*time.Hour)
-	contents := scan(t, c.open(t))
-	now := time.Now()
-	const (
-		greet0, greet1 = "example.com/greet@v1.0.0", "example.com/greet@v1.1.0"
-		capital        = "example.com/Capital@v0.1.0-Beta"
-		old            = "example.com/old@v3.0.0+incompatible"
-		two            = "example.com/two/v2@v2.0.1-0.20240102030405-0123456789ab"
-		repo           = "git3:https://example.com/repo"
-		go98, go99     = "golang.org/toolchain@v0.0.1-go1.98.0.linux-amd64", "golang.org/toolchain@v0.0.1-go1.99.0.linux-amd64"
-	)
-	someProject := needs(t, project(t, map[string]string{
-		"a/go.mod":     "module a\n\ngo 1.21\n\ntoolchain go1.98.0\n\nrequire example.com/old v3.0.0+incompatible\n",
-		"b/go.mod":     "module b\n",
-		"b/sub/go.sum": "example.com/greet v1.1.0 h1:x\n<<<<<<< HEAD\nexample.com/greet v1.0.0/go.mod h1:x\n",
-	}))
-	day := 24 * time.Hour
-	for name, test := range map[string]struct {
-		rules modcache.Rules
-		want  []string
-	}{
-		"no rule":                  {modcache.Rules{}, []string{}},
-		"old enough":               {modcache.Rules{OlderThan: 9 * day}, []string{capital, greet0, greet1, old, two}},
-		"too young":                {modcache.Rules{OlderThan: 11 * day, VCS: true, Toolchains: true}, []string{}},
-		"the newest stay":          {modcache.Rules{KeepLatest: 1}, []string{greet0}},
-		"two newest stay":          {modcache.Rules{KeepLatest: 2}, []string{}},
-		"what a project needs":     {modcache.Rules{Needed: someProject}, []string{capital, greet0 + " but go.mod", two}},
-		"both must agree":          {modcache.Rules{Needed: someProject, KeepLatest: 1}, []string{greet0 + " but go.mod"}},
-		"all three must agree":     {modcache.Rules{Needed: someProject, KeepLatest: 1, OlderThan: 11 * day}, []string{}},
-		"clones":                   {modcache.Rules{VCS: true}, []string{repo}},
-		"toolchains, but not this": {modcache.Rules{Toolchains: true, InUse: []string{"go1.99.0"}}, []string{go98}},
-		"toolchains not needed":    {modcache.Rules{Toolchains: true, Needed: someProject, VCS: true, OlderThan: day}, []string{capital, repo, greet0 + " but go.mod", two, go99}},
-	} {
-		test.rules.Now = now
-		slices.Sort(test.want)
-		if got := names(contents.Plan(test.rules)); !slices.Equal(got, test.want) {
-			t.Errorf("%s: %q, want %q", name, got, test.want)
-		}
-	}
-	if got := contents.Plan(modcache.Rules{KeepLatest: 1, Now: now.Add(-10*day + modcache.Young/2)}); len(got) != 0 {
-		t.Errorf("what has just been used may go: %q", names(got))
-	}
-}
-
-func TestNeedsAreThoseOfAllProjects(t *testing.T) {
-	t.Parallel()
-	c := fill(t, modules...)
-	c.age(t, time.Hour)
-	contents := scan(t, c.open(t))
-	prune := func(n *modcache.Needs) []string {
-		return names(contents.Plan(modcache.Rules{Needed: n, Now: time.Now()}))
-	}
-	outside := project(t, map[string]string{"go.mod": "module outside\n", "go.sum": "example.com/two/v2 v2.0.1-0.20240102030405-0123456789ab h1:x\n"})
-	dir := project(t, map[string]string{
-		"go.work":                 "go 1.21\n\nuse ./a\n\nuse " + outside + "\n\nreplace example.com/x => example.com/Capital v0.1.0-Beta\n",
-		"go.work.sum":             "example.com/greet v1.0.0 h1:x\n",
-		"a/go.mod":                "module a\n",
-		"a/deep/none.txt":         "",
-		"a/testdata/x/go.mod":     "this is broken, and the go command does not mind\n",
-		"node_modules/x/y/go.mod": "so is this\n",
-	})
-	want := []string{"example.com/greet@v1.1.0", "example.com/old@v3.0.0+incompatible"}
-	for _, at := range []string{dir, filepath.Join(dir, "a", "deep")} {
-		if got := prune(needs(t, at)); !slices.Equal(got, want) {
-			t.Errorf("%s: %q, want %q", at, got, want)
-		}
-	}
-	if _, err := modcache.ReadNeeds(t.Context(), dir, t.TempDir()); !errors.Is(err, modcache.ErrNoProject) {
-		t.Errorf("a folder without project: %v", err)
-	}
-	broken := project(t, map[string]string{"go.mod": "module a\n", "b/go.mod": "<<<<<<< HEAD\nmodule b\n"})
-	if _, err := modcache.ReadNeeds(t.Context(), broken); err == nil || !strings.Contains(err.Error(), filepath.Join("b", "go.mod")) {
-		t.Errorf("a go.mod that cannot be read: %v", err)
-	}
-	if _, err := modcache.ReadNeeds(t.Context(), filepath.Join(dir, "none")); err == nil {
-		t.Error("a folder that is not there is no error")
-	}
-}
-
 func TestPruningKeepsWhatAProjectNeeds(t *testing.T) {
 	t.Parallel()
 	c := fill(t, modules...)
@@ -164,8 +83,8 @@ func TestPruningKeepsWhatAProjectNeeds(t *testing.T) {
 	before := c.snapshot(t)
 	c.age(t, time.Hour)
 	cache := c.open(t)
-	for _, r := range scan(t, cache).Plan(modcache.Rules{Needed: needs(t, filepath.Join(filepath.Dir(c.dir), "project")), Now: time.Now()}) {
-		if err := cache.Remove(t.Context(), r); err != nil {
+	for _, r := range planned(t, cache, prune.Rules{Needed: needs(t, filepath.Join(filepath.Dir(c.dir), "project")), Now: time.Now()}) {
+		if err := r.Do(t.Context(), cache); err != nil {
 			t.Errorf("%s: %v", r.Entry, err)
 		}
 	}
@@ -199,7 +118,7 @@ func TestRemoveLeavesWhatIsLockedOrHasChanged(t *testing.T) {
 	before := c.snapshot(t)
 	c.age(t, time.Hour)
 	cache := c.open(t)
-	plan := scan(t, cache).Plan(modcache.Rules{KeepLatest: 1, Now: time.Now()})
+	plan := planned(t, cache, prune.Rules{KeepLatest: 1, Now: time.Now()})
 	if len(plan) != 1 {
 		t.Fatalf("%q", names(plan))
 	}
@@ -212,7 +131,7 @@ func TestRemoveLeavesWhatIsLockedOrHasChanged(t *testing.T) {
 		},
 	} {
 		undo := disturb()
-		if err := cache.Remove(t.Context(), plan[0]); !errors.Is(err, modcache.ErrInUse) {
+		if err := plan[0].Do(t.Context(), cache); !errors.Is(err, modcache.ErrInUse) {
 			t.Errorf("%s: %v", name, err)
 		}
 		undo()
@@ -221,8 +140,8 @@ func TestRemoveLeavesWhatIsLockedOrHasChanged(t *testing.T) {
 		}
 	}
 	c.age(t, time.Hour)
-	plan = scan(t, cache).Plan(modcache.Rules{KeepLatest: 1, Now: time.Now()})
-	if err := cache.Remove(t.Context(), plan[0]); err != nil {
+	plan = planned(t, cache, prune.Rules{KeepLatest: 1, Now: time.Now()})
+	if err := plan[0].Do(t.Context(), cache); err != nil {
 		t.Error(err)
 	}
 	if after := c.snapshot(t); len(after) >= len(before) {
@@ -238,19 +157,19 @@ func TestClonesAndToolchainsGoWithoutTheirLocks(t *testing.T) {
 	c.change(t, clone+".info", "git3:https://example.com/repo")
 	c.age(t, time.Hour)
 	cache := c.open(t)
-	plan := scan(t, cache).Plan(modcache.Rules{VCS: true, Toolchains: true, Now: time.Now()})
+	plan := planned(t, cache, prune.Rules{VCS: true, Toolchains: true, Now: time.Now()})
 	if len(plan) != 2 {
 		t.Fatalf("%q", names(plan))
 	}
 	unlock := hold(t, filepath.Join(c.dir, clone+".lock"))
 	for _, r := range plan {
-		if err := cache.Remove(t.Context(), r); errors.Is(err, modcache.ErrInUse) != (r.Entry.Kind == modcache.VCS) {
+		if err := r.Do(t.Context(), cache); errors.Is(err, modcache.ErrInUse) != (r.Entry.Kind == modcache.VCS) {
 			t.Errorf("%s: %v", r.Entry, err)
 		}
 	}
 	unlock()
-	for _, r := range scan(t, cache).Plan(modcache.Rules{VCS: true, Now: time.Now()}) {
-		if err := cache.Remove(t.Context(), r); err != nil {
+	for _, r := range planned(t, cache, prune.Rules{VCS: true, Now: time.Now()}) {
+		if err := r.Do(t.Context(), cache); err != nil {
 			t.Errorf("%s: %v", r.Entry, err)
 		}
 	}
@@ -306,12 +225,12 @@ func TestNothingOutsideTheCacheIsTouched(t *testing.T) {
 	}
 	t.Cleanup(func() { os.Chmod(outside, 0o700) })
 	cache := c.open(t)
-	plan := scan(t, cache).Plan(modcache.Rules{OlderThan: time.Minute, Now: time.Now().Add(time.Hour)})
+	plan := planned(t, cache, prune.Rules{OlderThan: time.Minute, Now: time.Now().Add(time.Hour)})
 	if len(plan) != len(modules) {
 		t.Errorf("%q", names(plan))
 	}
 	for _, r := range plan {
-		if err := cache.Remove(t.Context(), r); err != nil {
+		if err := r.Do(t.Context(), cache); err != nil {
 			t.Errorf("%s: %v", r.Entry, err)
 		}
 	}
@@ -350,19 +269,19 @@ func TestWhateverTheRulesWhatIsKeptStaysWhole(t *testing.T) {
 		}
 		before := c.snapshot(t)
 		c.age(t, time.Duration(1+rng.IntN(100))*time.Hour)
-		rules := modcache.Rules{
+		rules := prune.Rules{
 			OlderThan: time.Duration(rng.IntN(50)) * time.Hour, KeepLatest: rng.IntN(3), VCS: rng.IntN(2) == 0, Now: time.Now(),
 			Needed: needs(t, project(t, map[string]string{"go.mod": "module p\n", "go.sum": goSum.String()})),
 		}
 		cache := c.open(t)
-		contents := scan(t, cache)
+		entries := scan(t, cache).Entries
 		gone := map[module.Version]bool{}
-		for _, r := range contents.Plan(rules) {
+		for _, r := range rules.Plan(entries) {
 			gone[r.Entry.Module()] = true
 			if kept[r.Entry.Module()] {
 				t.Errorf("%s is needed and may go: %s", r.Entry, r.Reason)
 			}
-			if err := cache.Remove(t.Context(), r); err != nil {
+			if err := r.Do(t.Context(), cache); err != nil {
 				t.Errorf("%s: %v", r.Entry, err)
 			}
 		}
@@ -379,14 +298,6 @@ func TestWhateverTheRulesWhatIsKeptStaysWhole(t *testing.T) {
 		}
 		if damages, _, err := cache.Damages(t.Context(), scan(t, cache), time.Now(), nil); err != nil || len(damages) > 0 {
 			t.Errorf("%+v, %v", damages, err)
-		}
-	}
-}
-
-func TestSizesAreForPeople(t *testing.T) {
-	for bytes, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 1550: "1.6 kB", 9949: "9.9 kB", 9951: "10 kB", 999_499: "999 kB", 999_500: "1.0 MB", 2_500_000_000: "2.5 GB"} {
-		if got := modcache.Size(bytes); got != want {
-			t.Errorf("%d is %s, want %s", bytes, got, want)
 		}
 	}
 }

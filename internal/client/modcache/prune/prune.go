@@ -1,13 +1,24 @@
-package modcache
+// Package prune judges what may go of a module cache: by age, by newer versions, and by
+// what projects need.
+//
+// It promises that what has just been used stays, and so do the checksum databases and
+// whatever the go command has not put there; and that what a project needs is read from
+// all of its files or not at all: a go.mod that cannot be read is an error. It takes away
+// nothing but by package modcache, under its locks.
+//
+// Sources: the Go Modules Reference, "go.mod files" and "Workspaces".
+package prune
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"time"
 
-	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/goweir/weir/internal/client/modcache"
 )
 
 // Rules say what may go. Versions of modules may go when all of OlderThan, KeepLatest
@@ -30,34 +41,34 @@ const Young = 10 * time.Minute
 
 // A Removal is what may go of one entry.
 type Removal struct {
-	Entry   Entry
+	Entry   modcache.Entry
 	KeepMod bool // the .info and .mod stay: a project needs them to compute versions
 	Reason  string
 }
 
 // Freed is how many bytes the removal frees.
 func (r Removal) Freed() int64 {
-	size := int64(0)
-	if !r.KeepMod {
-		return r.Entry.Size()
+	if r.KeepMod {
+		return r.Entry.Content()
 	}
-	for _, ending := range contentEndings {
-		if info := r.Entry.files[r.Entry.file(ending)]; info != nil {
-			size += info.Size()
-		}
-	}
-	return size + r.Entry.Tree
+	return r.Entry.Size()
 }
 
-// contentEndings are the files that hold or describe the content of a version.
-var contentEndings = []string{".zip", ".ziphash"}
+// Do takes it away. The error matches modcache.ErrInUse where the entry has been used
+// meanwhile: then nothing has happened.
+func (r Removal) Do(ctx context.Context, cache *modcache.Cache) error {
+	if r.KeepMod {
+		return cache.RemoveContent(ctx, r.Entry)
+	}
+	return cache.Remove(ctx, r.Entry)
+}
 
 // Plan applies the rules. What is unknown, and the checksum databases, always stay. The
 // result is in the order of size, the largest first.
-func (c *Contents) Plan(r Rules) []Removal {
-	ranks := rank(c.Entries)
+func (r Rules) Plan(entries []modcache.Entry) []Removal {
+	ranks := rank(entries)
 	var plan []Removal
-	for _, e := range c.Entries {
+	for _, e := range entries {
 		if removal, ok := r.judge(e, ranks[e.String()]); ok && removal.Freed() > 0 {
 			plan = append(plan, removal)
 		}
@@ -69,10 +80,10 @@ func (c *Contents) Plan(r Rules) []Removal {
 }
 
 // rank numbers the versions of each module, the newest with 0.
-func rank(entries []Entry) map[string]int {
+func rank(entries []modcache.Entry) map[string]int {
 	modules := map[string][]string{}
 	for _, e := range entries {
-		if e.Kind == Module {
+		if e.Kind == modcache.Module {
 			modules[e.Name] = append(modules[e.Name], e.Version)
 		}
 	}
@@ -87,18 +98,18 @@ func rank(entries []Entry) map[string]int {
 }
 
 // judge says whether an entry may go, and why.
-func (r Rules) judge(e Entry, rank int) (Removal, bool) {
+func (r Rules) judge(e modcache.Entry, rank int) (Removal, bool) {
 	age := r.Now.Sub(e.Used)
 	if age < max(r.OlderThan, Young) {
 		return Removal{}, false
 	}
 	removal := Removal{Entry: e, Reason: "not used for " + days(age)}
 	switch e.Kind {
-	case VCS:
+	case modcache.VCS:
 		return removal, r.VCS
-	case Toolchain:
+	case modcache.Toolchain:
 		return removal, r.Toolchains && !isToolchain(e.Version, r.InUse) && !isToolchain(e.Version, r.Needed.goVersions())
-	case Module:
+	case modcache.Module:
 		return r.judgeModule(removal, rank)
 	}
 	return Removal{}, false
@@ -116,8 +127,7 @@ func (r Rules) judgeModule(removal Removal, rank int) (Removal, bool) {
 	if r.Needed == nil {
 		return removal, true
 	}
-	m := module.Version{Path: removal.Entry.Name, Version: removal.Entry.Version}
-	switch {
+	switch m := removal.Entry.Module(); {
 	case r.Needed.whole[m]:
 		return removal, false
 	case r.Needed.mods[m]:

@@ -1,4 +1,14 @@
-package modcache
+// Package check compares what the module cache holds of one version with itself: the zip
+// and the extracted files with the hash that the go command noted when it had proven the
+// download, the .mod with the zip, and the .info with the version.
+//
+// It promises to say which of them is the wrong one, as far as two of three agree, so that
+// as little as possible has to be fetched again; that it changes nothing; and that it
+// reads no more than [Folder] lets it. That the noted hash is the right one it takes from
+// the go command.
+//
+// Sources: cmd/go/internal/modfetch, cache.go and fetch.go; golang.org/x/mod/zip.
+package check
 
 import (
 	"archive/zip"
@@ -10,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -19,68 +30,78 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 )
 
-// A finding is what is wrong with one version, and what has to go for that.
-type finding struct {
-	problems []string
-	tree     bool     // the extracted files
-	endings  []string // files
+// A Folder is the folder of a module cache. Names in it have slashes.
+type Folder interface {
+	Open(name string) (*os.File, error)
+	ReadFile(name string) ([]byte, error) // of a small file
+	Lstat(name string) (fs.FileInfo, error)
+	FS() fs.FS
 }
 
-func (f *finding) add(problem string, endings ...string) {
-	f.problems = append(f.problems, problem)
+// A Version is what there is of one version.
+type Version struct {
+	Module    module.Version
+	Toolchain bool
+	Base      string   // what the names of its files begin with
+	Endings   []string // of the files that are there
+	Tree      string   // the folder of the extracted files; empty: there is none
+}
+
+// A Verdict is what is wrong with a version, and what has to go for that.
+type Verdict struct {
+	Problems []string // for people
+	Tree     bool     // the extracted files
+	Endings  []string // files
+}
+
+func (v *Verdict) add(problem string, endings ...string) {
+	v.Problems = append(v.Problems, problem)
 	for _, ending := range endings {
-		if !slices.Contains(f.endings, ending) {
-			f.endings = append(f.endings, ending)
+		if !slices.Contains(v.Endings, ending) {
+			v.Endings = append(v.Endings, ending)
 		}
 	}
 }
 
-func (f *finding) addTree(problem string, endings ...string) {
-	f.tree = true
-	f.add(problem, endings...)
+func (v *Verdict) addTree(problem string, endings ...string) {
+	v.Tree = true
+	v.add(problem, endings...)
 }
 
-// Check compares what is kept of a version: the zip and the extracted files with the
-// hash that the go command noted when it had proven the download, the .mod with the zip,
-// and the .info with the version. It returns what is wrong, for people. While a go
-// command downloads the version, the error matches ErrInUse.
-func (c *Cache) Check(ctx context.Context, e Entry) (problems []string, err error) {
-	if c.isLocked(e.lock()) {
-		return nil, fmt.Errorf("%s is %w", e, ErrInUse)
-	}
-	f, err := c.examine(ctx, e)
-	return f.problems, err
-}
-
-// examine is Check for those who hold the lock, or do not mind.
-func (c *Cache) examine(ctx context.Context, e Entry) (finding, error) {
-	x := &examination{Cache: c, ctx: ctx, entry: e}
+// Examine looks at a version. A go command that is at work on it would make it look
+// broken: the caller holds the lock, or does not mind.
+func Examine(ctx context.Context, in Folder, v Version) (Verdict, error) {
+	x := &examination{Folder: in, ctx: ctx, version: v}
 	for _, step := range []func() error{x.record, x.archive, x.extracted, x.info, x.mod} {
 		if err := step(); err != nil {
-			return finding{}, fmt.Errorf("%s: %w", e, err)
+			return Verdict{}, fmt.Errorf("%s: %w", v.Module, err)
 		}
 	}
-	return x.finding, nil
+	return x.Verdict, nil
 }
 
 // An examination looks at one version.
 type examination struct {
-	*Cache
-	ctx   context.Context
-	entry Entry
-	finding
+	Folder
+	ctx     context.Context
+	version Version
+	Verdict
 
 	recorded string // the hash in .ziphash; empty: there is none that is good for something
 	zipHash  string // of the .zip; empty: there is none that can be read
 	goMod    []byte // in the .zip; nil: none
 }
 
+// has reports whether there is a file of this ending, file is its name.
+func (x *examination) has(ending string) bool    { return slices.Contains(x.version.Endings, ending) }
+func (x *examination) file(ending string) string { return x.version.Base + ending }
+
 // record reads the noted hash.
 func (x *examination) record() error {
-	if !x.entry.has(".ziphash") {
+	if !x.has(".ziphash") {
 		return nil
 	}
-	data, err := x.readQuietly(x.entry.file(".ziphash"))
+	data, err := x.ReadFile(x.file(".ziphash"))
 	if err != nil {
 		return err
 	}
@@ -100,19 +121,15 @@ func IsHash(text string) bool {
 
 // archive hashes the zip.
 func (x *examination) archive() error {
-	if !x.entry.has(".zip") {
+	if !x.has(".zip") {
 		return nil
 	}
-	f, err := x.open(x.entry.file(".zip"))
+	f, err := x.Open(x.file(".zip"))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	stat, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	z, err := zip.NewReader(f, stat.Size())
+	z, err := zipIn(f)
 	if err == nil {
 		x.zipHash, err = x.hashZip(z)
 	}
@@ -123,6 +140,14 @@ func (x *examination) archive() error {
 		x.add("its .zip cannot be read: "+err.Error(), ".zip")
 	}
 	return nil
+}
+
+func zipIn(f *os.File) (*zip.Reader, error) {
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return zip.NewReader(f, stat.Size())
 }
 
 // hashZip is dirhash.HashZip for an open zip. It keeps the go.mod.
@@ -146,11 +171,14 @@ func readZipped(f *zip.File) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return io.ReadAll(io.LimitReader(r, maxSmall))
+	return io.ReadAll(io.LimitReader(r, maxGoMod))
 }
 
+// maxGoMod bounds what is read of a go.mod in a zip, in bytes: the largest there may be.
+const maxGoMod = 16 << 20
+
 // prefix is what the names in a zip begin with.
-func (x *examination) prefix() string { return x.entry.String() }
+func (x *examination) prefix() string { return x.version.Module.String() }
 
 // hash is the hash of some files, until the context ends.
 func (x *examination) hash(names []string, open func(string) (io.ReadCloser, error)) (string, error) {
@@ -165,11 +193,11 @@ func (x *examination) hash(names []string, open func(string) (io.ReadCloser, err
 // extracted compares the zip, the extracted files and the noted hash with each other.
 // Two that agree are right: the third goes.
 func (x *examination) extracted() error {
-	if x.entry.has(".partial") {
+	if x.has(".partial") {
 		x.addTree("its extraction was interrupted", ".partial")
 		return x.zipAlone()
 	}
-	if x.entry.tree == "" {
+	if x.version.Tree == "" {
 		return x.zipAlone()
 	}
 	treeHash, err := x.hashTree()
@@ -210,7 +238,7 @@ const unpacked = "golang.org/fips140"
 
 // treeAlone judges extracted files without noted hash: the go command never uses them.
 func (x *examination) treeAlone() error {
-	if x.zipHash == "" && x.entry.Name != unpacked {
+	if x.zipHash == "" && x.version.Module.Path != unpacked {
 		x.addTree("it has extracted files, but neither .zip nor .ziphash to prove them with")
 	}
 	return nil
@@ -223,18 +251,18 @@ func (x *examination) hashTree() (string, error) {
 		return "", err
 	}
 	return x.hash(names, func(name string) (io.ReadCloser, error) {
-		return x.open(x.entry.tree + strings.TrimPrefix(name, x.prefix()))
+		return x.Open(x.version.Tree + strings.TrimPrefix(name, x.prefix()))
 	})
 }
 
 // treeFiles are the extracted files by the names they have in the zip.
 func (x *examination) treeFiles() ([]string, error) {
 	var names []string
-	err := fs.WalkDir(x.root.FS(), x.entry.tree, func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(x.FS(), x.version.Tree, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || x.isUnhidden(name) {
 			return err
 		}
-		names = append(names, x.prefix()+strings.TrimPrefix(name, x.entry.tree))
+		names = append(names, x.prefix()+strings.TrimPrefix(name, x.version.Tree))
 		return nil
 	})
 	return names, err
@@ -243,25 +271,21 @@ func (x *examination) treeFiles() ([]string, error) {
 // isUnhidden reports whether a file is the copy of a _go.mod that the go command makes
 // in a toolchain, since no zip may have a go.mod in a subfolder.
 func (x *examination) isUnhidden(name string) bool {
-	if x.entry.Kind != Toolchain || path.Base(name) != "go.mod" {
+	if !x.version.Toolchain || path.Base(name) != "go.mod" {
 		return false
 	}
-	_, err := x.root.Lstat(path.Join(path.Dir(name), "_go.mod"))
+	_, err := x.Lstat(path.Join(path.Dir(name), "_go.mod"))
 	return err == nil
 }
 
 // difference names a file in which the extracted files differ from the zip.
 func (x *examination) difference() string {
-	f, err := x.open(x.entry.file(".zip"))
+	f, err := x.Open(x.file(".zip"))
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	stat, err := f.Stat()
-	if err != nil {
-		return ""
-	}
-	z, err := zip.NewReader(f, stat.Size())
+	z, err := zipIn(f)
 	if err != nil {
 		return ""
 	}
@@ -286,7 +310,7 @@ func (x *examination) difference() string {
 }
 
 func (x *examination) differs(file *zip.File, name string) string {
-	extracted, err := x.open(path.Join(x.entry.tree, name))
+	extracted, err := x.Open(path.Join(x.version.Tree, name))
 	if err != nil {
 		return "is missing"
 	}
@@ -321,15 +345,15 @@ func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.
 
 // info reads the .info, which must be about this version.
 func (x *examination) info() error {
-	if !x.entry.has(".info") {
+	if !x.has(".info") {
 		return nil
 	}
-	data, err := x.readQuietly(x.entry.file(".info"))
+	data, err := x.ReadFile(x.file(".info"))
 	if err != nil {
 		return err
 	}
 	var info struct{ Version string }
-	if err := json.Unmarshal(data, &info); err != nil || info.Version != x.entry.Version {
+	if err := json.Unmarshal(data, &info); err != nil || info.Version != x.version.Module.Version {
 		x.add("its .info is not about this version, or not whole", ".info")
 	}
 	return nil
@@ -338,10 +362,10 @@ func (x *examination) info() error {
 // mod compares the .mod with the zip, if that has proven good. Some old modules have no
 // go.mod in the zip; then the .mod must at least be one.
 func (x *examination) mod() error {
-	if !x.entry.has(".mod") {
+	if !x.has(".mod") {
 		return nil
 	}
-	data, err := x.readQuietly(x.entry.file(".mod"))
+	data, err := x.ReadFile(x.file(".mod"))
 	if err != nil {
 		return err
 	}
@@ -354,38 +378,3 @@ func (x *examination) mod() error {
 	}
 	return nil
 }
-
-// Hash is the hash that the go command has noted of the zip of a version; empty where it
-// has none.
-func (c *Cache) Hash(e Entry) (string, error) {
-	if !e.has(".ziphash") {
-		return "", nil
-	}
-	data, err := c.readQuietly(e.file(".ziphash"))
-	if hash := strings.TrimSpace(string(data)); err == nil && IsHash(hash) {
-		return hash, nil
-	}
-	return "", err
-}
-
-// HashMod is the hash of the .mod of a version; empty where the cache has none.
-func (c *Cache) HashMod(e Entry) (string, error) {
-	if !e.has(".mod") {
-		return "", nil
-	}
-	data, err := c.readQuietly(e.file(".mod"))
-	if err != nil {
-		return "", err
-	}
-	return HashMod(data)
-}
-
-// HashMod is the hash that go.sum has for a go.mod.
-func HashMod(data []byte) (string, error) {
-	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(data)), nil
-	})
-}
-
-// Module is the version that an entry is of.
-func (e Entry) Module() module.Version { return module.Version{Path: e.Name, Version: e.Version} }

@@ -1,0 +1,73 @@
+package modcache
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/dirhash"
+
+	"github.com/goweir/weir/internal/client/modcache/check"
+)
+
+// Check compares what is kept of a version with itself, see package check. It returns
+// what is wrong, for people. While a go command downloads the version, the error matches
+// ErrInUse.
+func (c *Cache) Check(ctx context.Context, e Entry) (problems []string, err error) {
+	if c.isLocked(e.lock()) {
+		return nil, fmt.Errorf("%s is %w", e, ErrInUse)
+	}
+	v, err := c.examine(ctx, e)
+	return v.Problems, err
+}
+
+// examine is Check for those who hold the lock, or do not mind.
+func (c *Cache) examine(ctx context.Context, e Entry) (check.Verdict, error) {
+	there := slices.DeleteFunc(slices.Clone(endings), func(ending string) bool { return !e.has(ending) })
+	return check.Examine(ctx, quiet{c}, check.Version{Module: e.Module(), Toolchain: e.Kind == Toolchain, Base: e.base, Endings: there, Tree: e.tree})
+}
+
+// quiet is the folder of a cache for those who only look at it.
+type quiet struct{ cache *Cache }
+
+func (q quiet) Open(name string) (*os.File, error)     { return q.cache.open(name) }
+func (q quiet) ReadFile(name string) ([]byte, error)   { return q.cache.readQuietly(name) }
+func (q quiet) Lstat(name string) (fs.FileInfo, error) { return q.cache.root.Lstat(name) }
+func (q quiet) FS() fs.FS                              { return q.cache.root.FS() }
+
+// Hash is the hash that the go command has noted of the zip of a version; empty where it
+// has none.
+func (c *Cache) Hash(e Entry) (string, error) {
+	if !e.has(".ziphash") {
+		return "", nil
+	}
+	data, err := c.readQuietly(e.file(".ziphash"))
+	if hash := strings.TrimSpace(string(data)); err == nil && check.IsHash(hash) {
+		return hash, nil
+	}
+	return "", err
+}
+
+// HashMod is the hash of the .mod of a version; empty where the cache has none.
+func (c *Cache) HashMod(e Entry) (string, error) {
+	if !e.has(".mod") {
+		return "", nil
+	}
+	data, err := c.readQuietly(e.file(".mod"))
+	if err != nil {
+		return "", err
+	}
+	return HashMod(data)
+}
+
+// HashMod is the hash that go.sum has for a go.mod.
+func HashMod(data []byte) (string, error) {
+	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	})
+}
