@@ -100,7 +100,7 @@ var house = map[string]room{
 	"internal/cli": {imports: []string{
 		"internal/admin", "internal/artifact", "internal/auth/accounts", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/goenv", "internal/policy",
 		"internal/source", "internal/source/pool", "internal/sumdb",
-		"internal/client/bundle", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
+		"internal/client/bundle", "internal/client/bundle/export", "internal/client/bundle/intake", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
 		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
 		"internal/client/mirrors", "internal/client/mirrors/plan", "internal/client/mirrors/report", "internal/client/mirrors/survey", "internal/client/modcache", "internal/client/modcache/prune", "internal/client/modgraph", "internal/client/modsource",
 		"internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/client/verify/finding",
@@ -164,13 +164,20 @@ var house = map[string]room{
 	// What brings all that a project needs.
 	"internal/client/closure": {imports: []string{"internal/artifact", "internal/blob", "internal/client/modsource", "internal/h1", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
 	"internal/client/warm":    {imports: []string{"internal/artifact", "internal/client/closure", "internal/client/gocmd", "internal/client/modsource", "internal/source", xmod}, tests: []string{"internal/goenv"}},
-	"internal/client/bundle": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/client/closure", "internal/client/modsource", "internal/h1", "internal/source", "internal/source/upstream",
-		"internal/store", "internal/store/disk", "internal/sumdb", compress, xmod, xsync,
-	}, tests: []string{"internal/goenv"}},
+	"internal/client/bundle":  {imports: []string{"internal/artifact", compress, xmod}},
+	"internal/client/bundle/export": {imports: []string{
+		"internal/artifact", "internal/client/bundle", "internal/client/closure", "internal/client/modsource", "internal/h1", "internal/source", "internal/store", "internal/store/disk", xmod, xsync,
+	}},
+	"internal/client/bundle/intake": {imports: []string{
+		"internal/artifact", "internal/blob", "internal/client/bundle", "internal/client/closure", "internal/client/modsource", "internal/h1", "internal/source", "internal/source/upstream",
+		"internal/store", "internal/store/disk", "internal/sumdb", xmod,
+	}, tests: []string{"internal/client/bundle/export"}},
 
 	// Tests only.
-	"internal/archtest":          {testOnly: true},
+	"internal/archtest": {testOnly: true},
+	"internal/client/bundle/bundletest": {imports: []string{
+		"internal/artifact", "internal/client/bundle", "internal/client/bundle/export", "internal/client/closure", "internal/client/modsource", "internal/goenv", "internal/modtest",
+	}, testOnly: true},
 	"internal/modtest":           {imports: []string{"internal/artifact", "internal/blob", xmod}, testOnly: true},
 	"internal/store/storetest":   {imports: []string{"internal/blob", "internal/store"}, testOnly: true},
 	"internal/source/sourcetest": {imports: []string{"internal/artifact", "internal/blob", "internal/source"}, testOnly: true},

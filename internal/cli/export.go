@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goweir/weir/internal/client/bundle"
+	"github.com/goweir/weir/internal/client/bundle/export"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
@@ -60,9 +61,9 @@ func (e *exporting) run(cmd *cobra.Command, args []string) (err error) {
 	if e.out == "" {
 		return usageError{errors.New("say where to with --out: a folder, a file such as deps.tar, or -")}
 	}
-	x := &bundle.Exporter{Weir: readBuild().Version}
+	x := &export.Job{Weir: readBuild().Version}
 	if e.since != "" {
-		if x.Since, err = bundle.SinceOf(e.since); err != nil {
+		if x.Since, err = export.Since(e.since); err != nil {
 			return fmt.Errorf("--since: %w", err)
 		}
 	}
@@ -96,7 +97,7 @@ func (e *exporting) run(cmd *cobra.Command, args []string) (err error) {
 }
 
 // complete makes a bundle of files that have all been fetched.
-func (e *exporting) complete(cmd *cobra.Command, x *bundle.Exporter, screen *haulScreen) (*bundle.Manifest, error) {
+func (e *exporting) complete(cmd *cobra.Command, x *export.Job, screen *haulScreen) (*bundle.Manifest, error) {
 	screen.say("asking for the records of the checksum database")
 	m, err := x.Seal(cmd.Context())
 	if err != nil || x.Dir == e.out {
@@ -113,12 +114,12 @@ func (e *exporting) folder() (string, error) {
 	}
 	if _, isTar := bundle.CompressionOf(e.out); isTar {
 		dir := e.out + ".part"
-		return dir, bundle.CheckDir(dir)
+		return dir, export.CheckDir(dir)
 	}
 	if info, err := os.Stat(e.out); err == nil && !info.IsDir() {
 		return "", usageError{fmt.Errorf("--out: %s is a file whose name does not end in .tar, .tar.gz or .tar.zst", e.out)}
 	}
-	if err := bundle.CheckDir(e.out); err != nil {
+	if err := export.CheckDir(e.out); err != nil {
 		return "", usageError{fmt.Errorf("--out: %w", err)}
 	}
 	return e.out, nil

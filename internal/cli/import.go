@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/goweir/weir/internal/client/bundle"
+	"github.com/goweir/weir/internal/client/bundle/intake"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/sumdb"
@@ -64,8 +64,8 @@ func (i *importing) run(cmd *cobra.Command, name string) error {
 	}
 	screen := newHaulScreen(cmd, i.asJSON)
 	screen.failed = "refused:"
-	importer := &bundle.Importer{Dir: filepath.Join(cfg.Data, "modules"), SumDB: trusted, RequireSums: i.requireSums, Progress: screen.progress}
-	var imported *bundle.Imported
+	importer := &intake.Importer{Dir: filepath.Join(cfg.Data, "modules"), SumDB: trusted, RequireSums: i.requireSums, Progress: screen.progress}
+	var imported *intake.Imported
 	if name == "-" {
 		imported, err = importer.ImportTar(cmd.Context(), cmd.InOrStdin())
 	} else {
@@ -89,7 +89,7 @@ func (s *haulScreen) failedWhole(name string, err error) error {
 	return fmt.Errorf("%s: %s", name, reason)
 }
 
-func (i *importing) print(s *haulScreen, target string, imported *bundle.Imported) error {
+func (i *importing) print(s *haulScreen, target string, imported *intake.Imported) error {
 	s.screen.Done()
 	h := newHaul(target, &closure.Closure{}, imported.Report)
 	h.Modules = len(imported.Manifest.Modules)

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,47 +131,51 @@ func decompressed(r io.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(in), nil
 }
 
-// An archive is a tar that is read, entry by entry.
-type archive struct {
+// An Archive is a tar that is read, entry by entry.
+type Archive struct {
+	Manifest *Manifest
+
 	in   io.ReadCloser
 	tar  *tar.Reader
 	more map[string]File // those of the manifest that have not come yet
 }
 
-// openArchive reads the manifest of a tar, which is its first entry.
-func openArchive(r io.Reader) (*archive, *Manifest, error) {
+// OpenArchive reads the manifest of a tar, which is its first entry.
+func OpenArchive(r io.Reader) (*Archive, error) {
 	in, err := decompressed(r)
 	if err != nil {
-		return nil, nil, brokenOff(err)
+		return nil, brokenOff(err)
 	}
-	a := &archive{in: in, tar: tar.NewReader(in), more: map[string]File{}}
-	m, err := a.manifest()
-	if err != nil {
-		return nil, nil, errors.Join(err, in.Close())
+	a := &Archive{in: in, tar: tar.NewReader(in), more: map[string]File{}}
+	if a.Manifest, err = a.manifest(); err != nil {
+		return nil, errors.Join(err, in.Close())
 	}
-	for _, f := range m.Files {
+	for _, f := range a.Manifest.Files {
 		a.more[f.Path] = f
 	}
-	return a, m, nil
+	return a, nil
 }
 
-func (a *archive) manifest() (*Manifest, error) {
+// Close closes what decompresses the tar.
+func (a *Archive) Close() error { return a.in.Close() }
+
+func (a *Archive) manifest() (*Manifest, error) {
 	h, err := a.entry()
 	if err != nil {
 		return nil, fmt.Errorf("it is not a tar that weir export has made, or breaks off at once: %w", err)
 	}
 	if h.Name != ManifestName {
-		return nil, errOrder
+		return nil, ErrOrder
 	}
 	m, err := ReadManifest(a.tar)
 	return m, brokenOff(err)
 }
 
-// errOrder: somebody else has packed it.
-var errOrder = errors.New("its files are not in the order that weir export gives them; unpack it and import the folder")
+// ErrOrder: somebody else has packed it.
+var ErrOrder = errors.New("its files are not in the order that weir export gives them; unpack it and import the folder")
 
 // entry is the next entry that is a file. At the end the error is io.EOF.
-func (a *archive) entry() (*tar.Header, error) {
+func (a *Archive) entry() (*tar.Header, error) {
 	for {
 		h, err := a.tar.Next()
 		if err != nil {
@@ -186,9 +192,9 @@ func (a *archive) entry() (*tar.Header, error) {
 	}
 }
 
-// next is the next file of the manifest, and a reader of it that ends with the entry.
+// Next is the next file of the manifest, and a reader of it that ends with the entry.
 // At the end the error is io.EOF.
-func (a *archive) next() (File, io.Reader, error) {
+func (a *Archive) Next() (File, io.Reader, error) {
 	h, err := a.entry()
 	if err != nil {
 		return File{}, nil, err
@@ -201,8 +207,20 @@ func (a *archive) next() (File, io.Reader, error) {
 	if h.Size != f.Size {
 		return File{}, nil, fmt.Errorf("%s has %d bytes, and %d in the manifest", f.Path, h.Size, f.Size)
 	}
-	return f, a.tar, nil
+	return f, &sturdy{a.tar}, nil
 }
+
+// A sturdy reader says what it means when it ends too early.
+type sturdy struct{ in io.Reader }
+
+// Read implements io.Reader.
+func (s *sturdy) Read(p []byte) (int, error) {
+	n, err := s.in.Read(p)
+	return n, brokenOff(err)
+}
+
+// Missing are the paths of files of the manifest that have not come yet, in order.
+func (a *Archive) Missing() []string { return slices.Sorted(maps.Keys(a.more)) }
 
 // brokenOff says what it means when a stream ends too early.
 func brokenOff(err error) error {
@@ -212,32 +230,31 @@ func brokenOff(err error) error {
 	return err
 }
 
-// manifestOf reads the manifest of a bundle: a folder or a tar.
-func manifestOf(name string) (*Manifest, error) {
+// Read reads the manifest of a bundle: a folder or a tar.
+func Read(name string) (*Manifest, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
-		return manifestIn(name)
+		return readIn(name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	a, m, err := openArchive(f)
+	a, err := OpenArchive(f)
 	if err != nil {
 		return nil, err
 	}
-	return m, a.in.Close()
+	return a.Manifest, a.Close()
 }
 
-// manifestIn reads the manifest in a folder.
-func manifestIn(dir string) (*Manifest, error) {
+func readIn(dir string) (*Manifest, error) {
 	f, err := os.Open(filepath.Join(dir, ManifestName))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errNoBundle
+		return nil, ErrNone
 	}
 	if err != nil {
 		return nil, err

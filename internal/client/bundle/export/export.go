@@ -1,4 +1,13 @@
-package bundle
+// Package export makes bundles.
+//
+// It promises that a bundle is whole or has no manifest, that what it holds was proven
+// when it was fetched and is what the checksum database and go.sum say when it is sealed,
+// and that the same files make the same bytes. Work that was interrupted is gone on with:
+// only what is not in the folder is fetched.
+//
+// Sources: the Go Modules Reference, "Checksum database"; golang.org/x/mod/sumdb;
+// cmd/go/internal/modfetch/sumdb.go.
+package export
 
 import (
 	"bytes"
@@ -21,6 +30,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/bundle"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/h1"
@@ -35,8 +45,8 @@ const atOnce = 16
 // own is the folder that a bundle in the making has beside its files.
 const own = ".weir"
 
-// An Exporter makes a bundle in a folder.
-type Exporter struct {
+// A Job makes a bundle in a folder.
+type Job struct {
 	Dir     string
 	Modules *modsource.Modules
 	Closure *closure.Closure
@@ -55,7 +65,7 @@ func CheckDir(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == own || e.Name() == ManifestName {
+		if e.Name() == own || e.Name() == bundle.ManifestName {
 			return nil
 		}
 	}
@@ -66,17 +76,17 @@ func CheckDir(dir string) error {
 }
 
 // Fetch brings what is not in the folder yet. Each file was proven before it is there.
-func (e *Exporter) Fetch(ctx context.Context, progress func(closure.Progress)) (closure.Report, error) {
-	if err := os.Remove(filepath.Join(e.Dir, ManifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (j *Job) Fetch(ctx context.Context, progress func(closure.Progress)) (closure.Report, error) {
+	if err := os.Remove(filepath.Join(j.Dir, bundle.ManifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return closure.Report{}, err
 	}
-	d, err := disk.Open(e.Dir, disk.Options{})
+	d, err := disk.Open(j.Dir, disk.Options{})
 	if err != nil {
 		return closure.Report{}, err
 	}
 	defer d.Close()
-	f := &fetcher{disk: d, source: e.Closure.Guard(e.Modules.Verified(), e.Modules.Unproven)}
-	names := e.Closure.Artifacts()
+	f := &fetcher{disk: d, source: j.Closure.Guard(j.Modules.Verified(), j.Modules.Unproven)}
+	names := j.Closure.Artifacts()
 	return closure.Work(ctx, slices.Values(names), len(names), atOnce, f.fetch, progress)
 }
 
@@ -92,65 +102,48 @@ func (f *fetcher) fetch(ctx context.Context, n artifact.Name) []closure.Result {
 		r.Present = true
 		return []closure.Result{r}
 	}
-	r.Bytes, r.Err = keep(ctx, f.disk, f.source, n, nil)
+	r.Bytes, r.Err = f.keep(ctx, n)
 	return []closure.Result{r}
 }
 
-// keep stores an artifact of a source when it was checked: by the source, and by check,
-// if that is not nil.
-func keep(ctx context.Context, d *disk.Store, s source.Source, n artifact.Name, check func(*os.File) error) (int64, error) {
-	f, err := d.Spool()
+// keep stores an artifact when its source has checked it.
+func (f *fetcher) keep(ctx context.Context, n artifact.Name) (int64, error) {
+	spool, err := f.disk.Spool()
 	if err != nil {
 		return 0, err
 	}
-	defer d.Unspool(f)
-	size, err := modsource.Save(ctx, s, n, f)
-	if err == nil && check != nil {
-		err = check(f)
-	}
+	defer f.disk.Unspool(spool)
+	size, err := modsource.Save(ctx, f.source, n, spool)
 	if err != nil {
 		return 0, err
 	}
-	_, err = d.Put(ctx, n.Key(), f, store.PutOptions{IfAbsent: true})
+	_, err = f.disk.Put(ctx, n.Key(), spool, store.PutOptions{IfAbsent: true})
 	return size, err
 }
 
 // Seal completes a bundle all of whose files have been fetched: with version lists, the
 // records of the checksum database, and the manifest. The files are read once more, and
 // must be what the records and go.sum say.
-func (e *Exporter) Seal(ctx context.Context) (*Manifest, error) {
-	s := &sealer{Exporter: e, manifest: &Manifest{Format: format, Weir: e.Weir, Go: runtime.Version()}}
+func (j *Job) Seal(ctx context.Context) (*bundle.Manifest, error) {
+	s := &sealer{Job: j, manifest: bundle.New(j.Weir)}
 	var err error
-	if s.disk, err = disk.Open(e.Dir, disk.Options{}); err != nil {
+	if s.disk, err = disk.Open(j.Dir, disk.Options{}); err != nil {
 		return nil, err
 	}
 	err = s.seal(ctx)
 	if err = errors.Join(err, s.disk.Close()); err != nil {
 		return nil, err
 	}
-	data, err := s.manifest.encode()
-	if err != nil {
+	if err := os.RemoveAll(filepath.Join(j.Dir, own)); err != nil {
 		return nil, err
 	}
-	if err := os.RemoveAll(filepath.Join(e.Dir, own)); err != nil {
-		return nil, err
-	}
-	return s.manifest, writeFile(filepath.Join(e.Dir, ManifestName), data)
-}
-
-// writeFile writes a file so that it is whole or not there.
-func writeFile(name string, data []byte) error {
-	part := name + ".part"
-	if err := os.WriteFile(part, data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(part, name)
+	return s.manifest, s.manifest.Write(j.Dir)
 }
 
 type sealer struct {
-	*Exporter
+	*Job
 	disk     *disk.Store
-	manifest *Manifest
+	manifest *bundle.Manifest
 
 	mu sync.Mutex // of manifest.Files
 }
@@ -165,13 +158,13 @@ func (s *sealer) seal(ctx context.Context) error {
 	if err := s.addLists(ctx); err != nil {
 		return err
 	}
-	slices.SortFunc(s.manifest.Files, compareFiles)
+	s.manifest.Sort()
 	return nil
 }
 
 // addModules adds the files of all modules.
 func (s *sealer) addModules(ctx context.Context) error {
-	s.manifest.Modules = make([]Module, len(s.Closure.Modules))
+	s.manifest.Modules = make([]bundle.Module, len(s.Closure.Modules))
 	hashers, ctx := errgroup.WithContext(ctx)
 	hashers.SetLimit(runtime.GOMAXPROCS(0))
 	for i, m := range s.Closure.Modules {
@@ -183,8 +176,8 @@ func (s *sealer) addModules(ctx context.Context) error {
 	return hashers.Wait()
 }
 
-func (s *sealer) addModule(ctx context.Context, m closure.Module) (Module, error) {
-	described := Module{Path: m.Path, Version: m.Version.Version, Proven: !s.Modules.Unproven(m.Path)}
+func (s *sealer) addModule(ctx context.Context, m closure.Module) (bundle.Module, error) {
+	described := bundle.Module{Path: m.Path, Version: m.Version.Version, Proven: !s.Modules.Unproven(m.Path)}
 	for _, n := range m.Artifacts() {
 		if err := ctx.Err(); err != nil {
 			return described, context.Cause(ctx)
@@ -237,7 +230,7 @@ func hashOf(n artifact.Name, body any, size int64) (string, error) {
 func (s *sealer) add(path string, size int64, sum []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.manifest.Files = append(s.manifest.Files, File{Path: path, Size: size, SHA256: hex.EncodeToString(sum)})
+	s.manifest.Files = append(s.manifest.Files, bundle.File{Path: path, Size: size, SHA256: hex.EncodeToString(sum)})
 }
 
 // put stores and adds a file that was made here.
@@ -285,7 +278,7 @@ func (s *sealer) addSums(ctx context.Context) error {
 }
 
 // compare reports whether the records say something else of a module than its files do.
-func (s *sums) compare(m Module) error {
+func (s *sums) compare(m bundle.Module) error {
 	if !m.Proven {
 		return nil
 	}
@@ -339,10 +332,10 @@ func (s *sealer) addLatest(ctx context.Context, info artifact.Name) error {
 	return s.put(ctx, artifact.Name{Kind: artifact.Latest, Module: info.Module}.Key(), data)
 }
 
-// SinceOf are the sizes of the trees that a new bundle must go on from, so that it can
+// Since are the sizes of the trees that a new bundle must go on from, so that it can
 // follow this one: a bundle, or a signed tree head as /sumdb/<name>/latest has it.
-func SinceOf(name string) ([]int64, error) {
-	m, err := manifestOf(name)
+func Since(name string) ([]int64, error) {
+	m, err := bundle.Read(name)
 	if err != nil {
 		return sinceHead(name, err)
 	}

@@ -1,4 +1,4 @@
-package bundle
+package export
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/bundle"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -46,7 +47,7 @@ type entry struct {
 
 // collectSums asks for the records of modules and what proves them, and that the trees
 // of some older sizes are the beginning of it.
-func collectSums(ctx context.Context, db string, mirror source.Source, modules []module.Version, since []int64) (*sums, *SumDB, error) {
+func collectSums(ctx context.Context, db string, mirror source.Source, modules []module.Version, since []int64) (*sums, *bundle.SumDB, error) {
 	s := &sums{db: db, mirror: mirror, records: map[module.Version]entry{}, files: map[string][]byte{}}
 	if err := s.lookUp(ctx, modules); err != nil {
 		return nil, nil, err
@@ -71,7 +72,7 @@ func collectSums(ctx context.Context, db string, mirror source.Source, modules [
 	}
 	s.files[artifact.Name{Kind: artifact.SumLatest, DB: db}.Key()] = head
 	s.files[artifact.Name{Kind: artifact.SumSupported, DB: db}.Key()] = []byte{}
-	return s, &SumDB{Name: db, Head: string(head), Since: since}, nil
+	return s, &bundle.SumDB{Name: db, Head: string(head), Since: since}, nil
 }
 
 // parseHead reads a signed tree head whose signature is of no interest.

@@ -1,19 +1,17 @@
-// Package bundle carries modules to where there is no network, and proves them there.
+// Package bundle is how modules are carried to where there is no network.
 //
 // A bundle is a folder, or a tar of it, in the layout of the module proxy protocol: it
 // works as GOPROXY=file://…, with the checksum database on. Beside the files of the
 // modules it holds the database's records of them, all under one signed tree head, with
 // the tiles that prove them, and a manifest of every file's size and hash.
 //
-// Making one promises that it is whole or has no manifest, that what it holds was proven
-// when it was fetched, and that the same files make the same bytes. Taking one in
-// promises that nothing is stored that differs from the manifest, that what is said to
-// be proven is proven again by the database's key, and that nothing that is stored is
-// ever replaced. A bundle is taken for hostile until then: it can name no file outside
-// the protocol, be no larger than its manifest says, and hold nothing else.
+// This package is the format: reading and writing manifests and tars. It takes a bundle
+// for hostile, which can name no file outside the protocol, be no larger than its
+// manifest says, and hold nothing else; and the same bundle is packed into the same
+// bytes. What its files say it does not judge: package export makes bundles of proven
+// files, package intake proves them again and takes them in.
 //
-// Sources: the Go Modules Reference, "GOPROXY protocol" and "Checksum database";
-// golang.org/x/mod/sumdb; cmd/go/internal/modfetch/sumdb.go.
+// Sources: the Go Modules Reference, "GOPROXY protocol" and "Checksum database".
 package bundle
 
 import (
@@ -24,6 +22,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -78,6 +79,27 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
+// New is the manifest of a bundle that this version of Weir makes.
+func New(weir string) *Manifest {
+	return &Manifest{Format: format, Weir: weir, Go: runtime.Version()}
+}
+
+// Sort puts the files in the order of a tar.
+func (m *Manifest) Sort() { slices.SortFunc(m.Files, compareFiles) }
+
+// Write completes the bundle in a folder: the manifest is whole or not there.
+func (m *Manifest) Write(dir string) error {
+	data, err := m.encode()
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, ManifestName)
+	if err := os.WriteFile(name+".part", data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(name+".part", name)
+}
+
 // encode is the manifest as it is written.
 func (m *Manifest) encode() ([]byte, error) {
 	var b bytes.Buffer
@@ -121,7 +143,7 @@ func (m *Manifest) check() error {
 		modules[v] = mod
 	}
 	for i, f := range m.Files {
-		n, err := f.name()
+		n, err := f.Name()
 		if err != nil {
 			return err
 		}
@@ -152,8 +174,8 @@ func (m *Manifest) checkOwner(n artifact.Name, modules map[module.Version]Module
 	return nil
 }
 
-// name is the name of a file, which must be one of the protocol.
-func (f File) name() (artifact.Name, error) {
+// Name is the name of a file, which must be one of the protocol.
+func (f File) Name() (artifact.Name, error) {
 	n, err := artifact.Parse(f.Path)
 	sum, hexErr := hex.DecodeString(f.SHA256)
 	switch {
@@ -170,7 +192,7 @@ func (f File) name() (artifact.Name, error) {
 // compareFiles orders files as they stand in a tar: what proves the others comes first.
 func compareFiles(a, b File) int {
 	order := func(f File) int {
-		if isSum(f.Path) {
+		if f.IsSum() {
 			return 0
 		}
 		return 1
@@ -178,7 +200,26 @@ func compareFiles(a, b File) int {
 	return cmp.Or(cmp.Compare(order(a), order(b)), strings.Compare(a.Path, b.Path))
 }
 
-func isSum(path string) bool { return strings.HasPrefix(path, "sumdb/") }
+// IsSum reports whether a file is one of a checksum database.
+func (f File) IsSum() bool { return strings.HasPrefix(f.Path, "sumdb/") }
+
+// IsModule reports whether a file is the .info, .mod or .zip of a module.
+func (f File) IsModule() bool {
+	n, err := f.Name()
+	return err == nil && (n.Kind == artifact.Info || n.Kind == artifact.Mod || n.Kind == artifact.Zip)
+}
+
+// Compare is an error unless a file has the SHA-256 hash that the manifest says.
+func (f File) Compare(sum []byte) error {
+	if hex.EncodeToString(sum) == f.SHA256 {
+		return nil
+	}
+	return &artifact.Error{
+		Class:  artifact.ErrIntegrity,
+		Reason: fmt.Sprintf("%s is not what the manifest says: its SHA-256 hash is %x, not %s", f.Path, sum, f.SHA256),
+		Hint:   "the bundle was damaged or changed on its way: copy it again, and compare it with the one that was exported",
+	}
+}
 
 // Bytes is how large all files are together.
 func (m *Manifest) Bytes() (total int64) {
@@ -193,5 +234,5 @@ func (m *Manifest) Unproven() []Module {
 	return slices.DeleteFunc(slices.Clone(m.Modules), func(mod Module) bool { return mod.Proven })
 }
 
-// errNoBundle: there is no manifest.
-var errNoBundle = errors.New("there is no " + ManifestName + " in it, so that it is no bundle, or weir export has not come to its end; run that again")
+// ErrNone: there is no manifest.
+var ErrNone = errors.New("there is no " + ManifestName + " in it, so that it is no bundle, or weir export has not come to its end; run that again")
