@@ -11,7 +11,7 @@ import (
 
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/verify/finding"
-	"github.com/goweir/weir/internal/client/verify/gosum"
+	"github.com/goweir/weir/internal/client/verify/modfiles"
 )
 
 // maxExamined is how many versions are looked at in the module cache at one time.
@@ -44,7 +44,7 @@ func (r *run) checkCache(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (r *run) cacheFindings(ctx context.Context, l gosum.Line) ([]finding.Finding, error) {
+func (r *run) cacheFindings(ctx context.Context, l modfiles.Line) ([]finding.Finding, error) {
 	entry, err := r.Cache.Lookup(l.Module)
 	if err != nil {
 		return nil, err

@@ -9,22 +9,23 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/verify/finding"
+	"github.com/goweir/weir/internal/client/verify/modfiles"
 )
 
 // checkReplacements finds replacements that others do not have, or that may vanish.
 func (r *run) checkReplacements() {
-	repository := r.repository()
+	repository := r.Repository()
 	check := func(file string, all []*modfile.Replace) {
 		for _, replace := range all {
 			r.checkReplacement(repository, file, replace)
 		}
 	}
-	if r.work != nil && r.work.file != nil {
-		check(r.work.name, r.work.file.Replace)
+	if r.Work != nil && r.Work.File != nil {
+		check(r.Work.Name, r.Work.File.Replace)
 	}
-	for _, m := range r.members {
-		if m.mod != nil {
-			check(m.name, m.mod.Replace)
+	for _, m := range r.Members {
+		if m.Mod != nil {
+			check(m.Name, m.Mod.Replace)
 		}
 	}
 }
@@ -51,12 +52,12 @@ func (r *run) localReplacement(repository, file string, replace *modfile.Replace
 	at := replace.Syntax.Start.Line
 	dir := filepath.FromSlash(replace.New.Path)
 	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(filepath.Dir(r.abs(file)), dir)
+		dir = filepath.Join(filepath.Dir(r.Abs(file)), dir)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
 		return finding.New(finding.ReplaceMissing, file, at, "%s is replaced by %s, where there is no go.mod", replace.Old.Path, replace.New.Path)
 	}
-	if isIn(dir, repository) {
+	if modfiles.IsIn(dir, repository) {
 		return finding.New(finding.ReplaceLocal, file, at, "%s is replaced by %s", replace.Old.Path, replace.New.Path)
 	}
 	return finding.New(finding.ReplaceOutside, file, at, "%s is replaced by %s, which is outside the repository", replace.Old.Path, replace.New.Path)

@@ -7,17 +7,17 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/client/verify/finding"
-	"github.com/goweir/weir/internal/client/verify/gosum"
+	"github.com/goweir/weir/internal/client/verify/modfiles"
 )
 
 // checkSettings finds settings of the go command under which the sums of this project do
 // not protect it.
 func (r *run) checkSettings() {
 	if s, ok := r.Env.Lookup("GOFLAGS"); ok && slices.ContainsFunc(strings.Fields(s.Value), isModMod) {
-		r.add(finding.New(finding.SettingModMod, r.main(), 1, "%s has -mod=mod, so that builds change go.mod and go.sum instead of failing", s.Origin()))
+		r.add(finding.New(finding.SettingModMod, r.Main(), 1, "%s has -mod=mod, so that builds change go.mod and go.sum instead of failing", s.Origin()))
 	}
 	if s, ok := r.Env.Lookup("GOSUMDB"); ok && s.Value == "off" {
-		r.add(finding.New(finding.SettingNoSumDB, r.main(), 1, "%s is off, so that nobody proves new lines of go.sum", s.Origin()))
+		r.add(finding.New(finding.SettingNoSumDB, r.Main(), 1, "%s is off, so that nobody proves new lines of go.sum", s.Origin()))
 		return
 	}
 	if s, ok := r.Env.First("GONOSUMDB", "GOPRIVATE"); ok {
@@ -44,7 +44,7 @@ func (r *run) checkPattern(origin, pattern string) {
 	if pattern == "" || public < 0 {
 		return
 	}
-	var hidden []gosum.Line
+	var hidden []modfiles.Line
 	for _, l := range r.lines {
 		if module.MatchPrefixPatterns(pattern, l.Module.Path) {
 			hidden = append(hidden, l)

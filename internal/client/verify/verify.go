@@ -22,8 +22,10 @@ import (
 
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/client/verify/drift"
 	"github.com/goweir/weir/internal/client/verify/finding"
 	"github.com/goweir/weir/internal/client/verify/gosum"
+	"github.com/goweir/weir/internal/client/verify/modfiles"
 	"github.com/goweir/weir/internal/goenv"
 )
 
@@ -63,24 +65,26 @@ func (r *Report) Worst() finding.Severity {
 // A run is one look at a project.
 type run struct {
 	Options
-	*project
+	*modfiles.Project
 	report *Report
-	lines  []gosum.Line
+	lines  []modfiles.Line
 }
 
-// Run looks at the project that a folder is in. The error is ErrNoProject, one of the
-// disk, or the cause of the end of ctx; everything else is a finding.
+// Run looks at the project that a folder is in. The error is modfiles.ErrNoProject, one of
+// the disk, or the cause of the end of ctx; everything else is a finding.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	p, err := open(o.Dir, o.Env.Value("GOWORK"))
+	p, err := modfiles.Open(o.Dir, o.Env.Value("GOWORK"))
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Options: o, project: p, report: &Report{Dir: p.root, Files: p.names(), Findings: []finding.Finding{}}}
-	r.add(p.findings...)
-	r.checkSyntax()
+	r := &run{Options: o, Project: p, report: &Report{Dir: p.Root, Files: p.Names(), Findings: []finding.Finding{}}}
+	r.add(p.Findings...)
+	lines, findings := p.Lines()
+	r.lines, r.report.Lines = lines, len(lines)
+	r.add(findings...)
 	r.checkSettings()
 	if err := r.compare(ctx); err != nil {
 		return nil, err
@@ -104,17 +108,6 @@ func (r *run) add(findings ...finding.Finding) {
 	r.report.Findings = append(r.report.Findings, findings...)
 }
 
-// checkSyntax reads all sums.
-func (r *run) checkSyntax() {
-	for _, s := range r.sums() {
-		lines, findings := gosum.Read(s.name, s.data)
-		r.lines = append(r.lines, lines...)
-		r.add(findings...)
-	}
-	r.report.Lines = len(r.lines)
-	r.add(gosum.Contradictions(r.lines)...)
-}
-
 // compare compares all sums with those who know better.
 func (r *run) compare(ctx context.Context) error {
 	tally, err := gosum.Compare(ctx, r.lines, gosum.With{Modules: r.Modules, Cache: r.Cache, Bytes: r.Bytes, Progress: r.Progress})
@@ -124,6 +117,20 @@ func (r *run) compare(ctx context.Context) error {
 	r.report.Database, r.report.Proven, r.report.Cached, r.report.Fetched = tally.Database, tally.Proven, tally.Cached, tally.Fetched
 	r.add(tally.Findings...)
 	return nil
+}
+
+// askGo has the go command judge the project, unless a line of go.sum is wrong: at the
+// first of these it stops.
+func (r *run) askGo(ctx context.Context) error {
+	if len(r.Project.Findings) > 0 || r.has(finding.MergeConflict, finding.GosumMalformed, finding.GosumConflict, finding.GosumDatabase, finding.GosumCache) {
+		f := finding.New(finding.NotChecked, r.Main(), 1, "what go mod tidy and go mod vendor would change: they fail while there are the errors above")
+		f.Severity, f.Hint = finding.Note, "mend the errors, then run this again"
+		r.add(f)
+		return nil
+	}
+	findings, err := drift.Find(ctx, r.Project, drift.Options{Env: r.Env, Offline: r.Modules == nil, Progress: r.Progress})
+	r.add(findings...)
+	return err
 }
 
 // has reports whether there is a finding of one of these rules.

@@ -18,6 +18,7 @@ import (
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/verify"
 	"github.com/goweir/weir/internal/client/verify/finding"
+	"github.com/goweir/weir/internal/client/verify/modfiles"
 	"github.com/goweir/weir/internal/goenv"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -578,7 +579,7 @@ func TestVerifyEndsWithTheContext(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if _, err := verify.Run(t.Context(), verify.Options{Dir: t.TempDir(), Env: goenv.Load(os.Getenv)}); !errors.Is(err, verify.ErrNoProject) {
+	if _, err := verify.Run(t.Context(), verify.Options{Dir: t.TempDir(), Env: goenv.Load(os.Getenv)}); !errors.Is(err, modfiles.ErrNoProject) {
 		t.Errorf("no project: %v", err)
 	}
 }

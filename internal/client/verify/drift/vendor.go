@@ -1,4 +1,4 @@
-package verify
+package drift
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/goweir/weir/internal/client/gocmd"
 	"github.com/goweir/weir/internal/client/verify/finding"
+	"github.com/goweir/weir/internal/client/verify/modfiles"
 )
 
 // maxVendored is how many vendored files that are wrong are reported one by one.
@@ -23,11 +24,11 @@ const maxVendored = 100
 
 // checkVendor compares the folder vendor with what the go command would put there.
 func (r *run) checkVendor(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(r.root, "vendor", "modules.txt")); err != nil {
+	if _, err := os.Stat(filepath.Join(r.Root, "vendor", "modules.txt")); err != nil {
 		return nil
 	}
 	r.Progress("go list -mod=vendor")
-	_, err := r.goRun(ctx, r.command(r.root), "list", "-mod=vendor", "-e", "-f", "{{with false}}{{end}}", "./...")
+	_, err := r.goRun(ctx, r.command(r.Root), "list", "-mod=vendor", "-e", "-f", "{{with false}}{{end}}", "./...")
 	if e, ok := errors.AsType[*gocmd.Error](err); ok && strings.Contains(e.Stderr, "inconsistent vendoring") {
 		return r.outOfStep(e.Stderr)
 	}
@@ -42,7 +43,7 @@ func (r *run) checkVendor(ctx context.Context) error {
 // outOfStep reports each contradiction that the go command finds, which it prints one in
 // a line, as in "\texample.com/x@v1.0.0: is explicitly required in go.mod, but …".
 func (r *run) outOfStep(stderr string) error {
-	modules, err := readFile(filepath.Join(r.root, "vendor", "modules.txt"))
+	modules, err := modfiles.ReadFile(filepath.Join(r.Root, "vendor", "modules.txt"))
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (r *run) compareVendored(ctx context.Context) error {
 	}
 	defer os.RemoveAll(tmp)
 	want := filepath.Join(tmp, "vendor")
-	if r.work != nil {
+	if r.Work != nil {
 		err = r.vendorWorkspace(ctx, tmp, want)
 	} else {
 		err = r.vendorModule(ctx, tmp, want)
@@ -92,30 +93,30 @@ func (r *run) compareVendored(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.compareTrees(filepath.Join(r.root, "vendor"), want)
+	return r.compareTrees(filepath.Join(r.Root, "vendor"), want)
 }
 
 func (r *run) vendorModule(ctx context.Context, tmp, want string) error {
-	m := r.members[0]
-	mod, err := readFile(filepath.Join(m.dir, "go.mod"))
+	m := r.Members[0]
+	mod, err := modfiles.ReadFile(filepath.Join(m.Dir, "go.mod"))
 	if err != nil {
 		return err
 	}
-	err = errors.Join(os.WriteFile(filepath.Join(tmp, "go.mod"), mod, 0o600), os.WriteFile(filepath.Join(tmp, "go.sum"), m.sums.data, 0o600))
+	err = errors.Join(os.WriteFile(filepath.Join(tmp, "go.mod"), mod, 0o600), os.WriteFile(filepath.Join(tmp, "go.sum"), m.Sums.Data, 0o600))
 	if err != nil {
 		return err
 	}
-	_, err = r.goRun(ctx, r.command(m.dir), "mod", "vendor", "-modfile="+filepath.Join(tmp, "go.mod"), "-o", want)
+	_, err = r.goRun(ctx, r.command(m.Dir), "mod", "vendor", "-modfile="+filepath.Join(tmp, "go.mod"), "-o", want)
 	return err
 }
 
 // vendorWorkspace uses a go.work elsewhere, with absolute paths.
 func (r *run) vendorWorkspace(ctx context.Context, tmp, want string) error {
-	data, err := readFile(r.abs(r.work.name))
+	data, err := modfiles.ReadFile(r.Abs(r.Work.Name))
 	if err != nil {
 		return err
 	}
-	work, err := modfile.ParseWork(r.work.name, data, asWritten)
+	work, err := modfile.ParseWork(r.Work.Name, data, modfiles.AsWritten)
 	if err != nil {
 		return err
 	}
@@ -135,11 +136,11 @@ func (r *run) vendorWorkspace(ctx context.Context, tmp, want string) error {
 	}
 	work.Cleanup()
 	name := filepath.Join(tmp, "go.work")
-	err = errors.Join(os.WriteFile(name, modfile.Format(work.Syntax), 0o600), os.WriteFile(name+".sum", r.work.sums.data, 0o600))
+	err = errors.Join(os.WriteFile(name, modfile.Format(work.Syntax), 0o600), os.WriteFile(name+".sum", r.Work.Sums.Data, 0o600))
 	if err != nil {
 		return err
 	}
-	_, err = r.goRun(ctx, r.command(r.root, "GOWORK="+name), "work", "vendor", "-o", want)
+	_, err = r.goRun(ctx, r.command(r.Root, "GOWORK="+name), "work", "vendor", "-o", want)
 	return err
 }
 
@@ -147,7 +148,7 @@ func (r *run) absolute(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(r.root, filepath.FromSlash(path))
+	return filepath.Join(r.Root, filepath.FromSlash(path))
 }
 
 // compareTrees reports files of vendor that are not as they should be.
@@ -171,7 +172,7 @@ func (r *run) compareTrees(have, want string) error {
 		}
 		// In a workspace, paths in modules.txt depend on where go.work is; that it is in
 		// step has been seen already.
-		if name == "modules.txt" && r.work != nil {
+		if name == "modules.txt" && r.Work != nil {
 			continue
 		}
 		same, err := sameFile(filepath.Join(have, name), filepath.Join(want, name))

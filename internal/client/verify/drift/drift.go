@@ -1,4 +1,14 @@
-package verify
+// Package drift has the go command say in what a project has drifted from what it would
+// write: what go mod tidy would change, whether a build works that may change nothing, and
+// which files of vendor are not those of the modules.
+//
+// It promises that the project is never changed: what the go command writes, it writes to
+// a temporary folder; that no setting has it change or pass over something; and that
+// whatever it could not do is a finding.
+//
+// Sources: the Go Modules Reference, "Vendoring"; cmd/go/internal/modcmd/tidy.go;
+// cmd/go/internal/modload/vendor.go.
+package drift
 
 import (
 	"bytes"
@@ -16,32 +26,45 @@ import (
 
 	"github.com/goweir/weir/internal/client/gocmd"
 	"github.com/goweir/weir/internal/client/verify/finding"
-	"github.com/goweir/weir/internal/client/verify/gosum"
+	"github.com/goweir/weir/internal/client/verify/modfiles"
+	"github.com/goweir/weir/internal/goenv"
 )
 
-// askGo has the go command judge what it would change, and whether it can build without
-// changing anything. It stops at the first wrong line of go.sum: then it is not asked.
-func (r *run) askGo(ctx context.Context) error {
-	if !r.readable() || r.has(finding.MergeConflict, finding.GosumMalformed, finding.GosumConflict, finding.GosumDatabase, finding.GosumCache) {
-		f := finding.New(finding.NotChecked, r.main(), 1, "what go mod tidy and go mod vendor would change: they fail while there are the errors above")
-		f.Severity, f.Hint = finding.Note, "mend the errors, then run this again"
-		r.add(f)
-		return nil
-	}
-	for _, m := range r.members {
-		r.Progress("go mod tidy -diff in " + m.dir)
+// Options are what Find works with.
+type Options struct {
+	Env      *goenv.Env // the settings of the go command
+	Offline  bool       // nothing is asked of the network
+	Progress func(what string)
+}
+
+// A run is one look at a project.
+type run struct {
+	Options
+	*modfiles.Project
+	findings []finding.Finding
+}
+
+// Find has the go command judge what it would change, and whether it can build without
+// changing anything. It stops at the first wrong line of go.sum: whoever knows of one need
+// not ask. The error is one of the disk, or the cause of the end of ctx.
+func Find(ctx context.Context, p *modfiles.Project, o Options) ([]finding.Finding, error) {
+	r := &run{Options: o, Project: p}
+	for _, m := range p.Members {
+		r.Progress("go mod tidy -diff in " + m.Dir)
 		r.askTidy(ctx, m)
-		r.Progress("go list -mod=readonly in " + m.dir)
+		r.Progress("go list -mod=readonly in " + m.Dir)
 		r.askList(ctx, m)
 	}
 	if err := r.checkVendor(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	return nil
+	return r.findings, nil
 }
+
+func (r *run) add(findings ...finding.Finding) { r.findings = append(r.findings, findings...) }
 
 // command is the go command in a folder. It does not look at flags that would have it
 // change or pass over something, and offline it asks nobody.
@@ -56,7 +79,7 @@ func (r *run) command(dir string, env ...string) gocmd.Command {
 		flags = []string{"-buildvcs=auto"} // the default: empty, the variable would hide nothing of a file
 	}
 	env = append(env, "GOFLAGS="+strings.Join(flags, " "))
-	if r.Modules == nil {
+	if r.Offline {
 		env = append(env, "GOPROXY=off", "GOSUMDB=off", "GOTOOLCHAIN=local")
 	}
 	return gocmd.Command{Dir: dir, Env: env}
@@ -79,7 +102,7 @@ func (r *run) notAsked(file, what string, err error) {
 		text = complaints(e.Stderr)
 	}
 	f := finding.New(finding.NotChecked, file, 1, "%s: %s", what, finding.Shown(text))
-	if r.Modules == nil {
+	if r.Offline {
 		f.Severity, f.Hint = finding.Warning, "run it without --offline, or after go mod download"
 	}
 	r.add(f)
@@ -97,10 +120,10 @@ func complaints(stderr string) string {
 }
 
 // askTidy reports what go mod tidy would change.
-func (r *run) askTidy(ctx context.Context, m *member) {
-	out, err := r.goRun(ctx, r.command(m.dir), "mod", "tidy", "-diff")
+func (r *run) askTidy(ctx context.Context, m *modfiles.Member) {
+	out, err := r.goRun(ctx, r.command(m.Dir), "mod", "tidy", "-diff")
 	if err != nil && !bytes.HasPrefix(out, []byte("diff ")) {
-		r.notAsked(m.name, "whether go mod tidy would change something", err)
+		r.notAsked(m.Name, "whether go mod tidy would change something", err)
 		return
 	}
 	for _, c := range parseDiff(out) {
@@ -113,20 +136,20 @@ func (r *run) askTidy(ctx context.Context, m *member) {
 }
 
 // untidy is the finding for one changed line.
-func (r *run) untidy(m *member, c change, text string) finding.Finding {
+func (r *run) untidy(m *modfiles.Member, c change, text string) finding.Finding {
 	verb := "remove"
 	if c.added {
 		verb = "add"
 	}
 	if c.file != "go.sum" {
-		return finding.New(finding.GomodUntidy, m.name, c.at, "go mod tidy would %s: %s", verb, text)
+		return finding.New(finding.GomodUntidy, m.Name, c.at, "go mod tidy would %s: %s", verb, text)
 	}
 	rule := finding.GosumUnused
 	if c.added {
 		rule = finding.GosumMissing
 	}
-	f := finding.New(rule, m.sums.name, c.at, "go mod tidy would %s: %s", verb, text)
-	if l, problem := gosum.ParseLine(strings.Fields(text)); problem == "" {
+	f := finding.New(rule, m.Sums.Name, c.at, "go mod tidy would %s: %s", verb, text)
+	if l, problem := modfiles.ParseLine(strings.Fields(text)); problem == "" {
 		f.Module, f.Version = l.Module.Path, l.Module.Version
 	}
 	return f
@@ -146,18 +169,18 @@ func isLockMessage(text string) bool {
 }
 
 // askList reports what would keep a build from working that may change nothing.
-func (r *run) askList(ctx context.Context, m *member) {
-	out, err := r.goRun(ctx, r.command(m.dir), "list", "-mod=readonly", "-e", "-deps", "-test", "-json=Dir,Error", "./...")
+func (r *run) askList(ctx context.Context, m *modfiles.Member) {
+	out, err := r.goRun(ctx, r.command(m.Dir), "list", "-mod=readonly", "-e", "-deps", "-test", "-json=Dir,Error", "./...")
 	if e, ok := errors.AsType[*gocmd.Error](err); ok && isLockMessage(e.Stderr) {
-		r.add(finding.New(finding.Readonly, m.name, 1, "%s", finding.Shown(strings.TrimPrefix(complaints(e.Stderr), "go: "))))
+		r.add(finding.New(finding.Readonly, m.Name, 1, "%s", finding.Shown(strings.TrimPrefix(complaints(e.Stderr), "go: "))))
 		return
 	}
 	if err != nil {
-		r.notAsked(m.name, "whether a build with -mod=readonly works", err)
+		r.notAsked(m.Name, "whether a build with -mod=readonly works", err)
 		return
 	}
 	if err := r.readList(m, out); err != nil {
-		r.notAsked(m.name, "whether a build with -mod=readonly works", err)
+		r.notAsked(m.Name, "whether a build with -mod=readonly works", err)
 	}
 }
 
@@ -169,7 +192,7 @@ type listed struct {
 
 // readList reports errors of packages that are about go.mod and go.sum. The error is the
 // first reason why a package could not be had that is no matter of these.
-func (r *run) readList(m *member, out []byte) (cause error) {
+func (r *run) readList(m *modfiles.Member, out []byte) (cause error) {
 	seen := map[string]bool{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
@@ -195,20 +218,20 @@ func (r *run) readList(m *member, out []byte) (cause error) {
 }
 
 // place reads a position, as in "sub/x.go:4:2", which is relative to the member.
-func (r *run) place(m *member, pos string) (file string, at int) {
+func (r *run) place(m *modfiles.Member, pos string) (file string, at int) {
 	match := position.FindStringSubmatch(pos)
 	if match == nil {
-		return m.name, 1
+		return m.Name, 1
 	}
 	file = match[1]
 	if !filepath.IsAbs(file) {
-		file = filepath.Join(m.dir, file)
+		file = filepath.Join(m.Dir, file)
 	}
-	if !isIn(file, r.root) {
-		return m.name, 1
+	if !modfiles.IsIn(file, r.Root) {
+		return m.Name, 1
 	}
 	at, _ = strconv.Atoi(match[2]) // digits
-	return r.rel(file), at
+	return r.Rel(file), at
 }
 
 var position = regexp.MustCompile(`^(.+?):(\d{1,9})(?::\d+)?$`)
