@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,7 +17,7 @@ import (
 // what is wrong, for people. While a go command downloads the version, the error matches
 // ErrInUse.
 func (c *Cache) Check(ctx context.Context, e Entry) (problems []string, err error) {
-	if c.isLocked(e.lock()) {
+	if c.folder.Locked(e.lock()) {
 		return nil, fmt.Errorf("%s is %w", e, ErrInUse)
 	}
 	v, err := c.examine(ctx, e)
@@ -29,16 +27,8 @@ func (c *Cache) Check(ctx context.Context, e Entry) (problems []string, err erro
 // examine is Check for those who hold the lock, or do not mind.
 func (c *Cache) examine(ctx context.Context, e Entry) (check.Verdict, error) {
 	there := slices.DeleteFunc(slices.Clone(endings), func(ending string) bool { return !e.has(ending) })
-	return check.Examine(ctx, quiet{c}, check.Version{Module: e.Module(), Toolchain: e.Kind == Toolchain, Base: e.base, Endings: there, Tree: e.tree})
+	return check.Examine(ctx, c.folder, check.Version{Module: e.Module(), Toolchain: e.Kind == Toolchain, Base: e.base, Endings: there, Tree: e.tree})
 }
-
-// quiet is the folder of a cache for those who only look at it.
-type quiet struct{ cache *Cache }
-
-func (q quiet) Open(name string) (*os.File, error)     { return q.cache.open(name) }
-func (q quiet) ReadFile(name string) ([]byte, error)   { return q.cache.readQuietly(name) }
-func (q quiet) Lstat(name string) (fs.FileInfo, error) { return q.cache.root.Lstat(name) }
-func (q quiet) FS() fs.FS                              { return q.cache.root.FS() }
 
 // Hash is the hash that the go command has noted of the zip of a version; empty where it
 // has none.
@@ -46,7 +36,7 @@ func (c *Cache) Hash(e Entry) (string, error) {
 	if !e.has(".ziphash") {
 		return "", nil
 	}
-	data, err := c.readQuietly(e.file(".ziphash"))
+	data, err := c.folder.ReadFile(e.file(".ziphash"))
 	if hash := strings.TrimSpace(string(data)); err == nil && check.IsHash(hash) {
 		return hash, nil
 	}
@@ -58,7 +48,7 @@ func (c *Cache) HashMod(e Entry) (string, error) {
 	if !e.has(".mod") {
 		return "", nil
 	}
-	data, err := c.readQuietly(e.file(".mod"))
+	data, err := c.folder.ReadFile(e.file(".mod"))
 	if err != nil {
 		return "", err
 	}

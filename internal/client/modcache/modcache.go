@@ -3,8 +3,8 @@
 //
 // It promises that
 //
-//   - nothing outside the folder of the cache is read or changed, wherever symbolic
-//     links in it lead, and that a folder which is no module cache is refused;
+//   - nothing outside the folder of the cache is read or changed, see package folder,
+//     and that a folder which is no module cache is refused;
 //   - a version is only touched while its lock is held, the one that the go command
 //     takes to download it, and only as it was when it was looked at;
 //   - whenever the work ends early, what is left is what the go command takes for a
@@ -26,13 +26,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/modcache/folder"
 )
 
 // Folders of a module cache. All names within it have slashes.
@@ -40,17 +41,18 @@ const (
 	downloads = "cache/download"
 	sums      = "cache/download/sumdb"
 	repos     = "cache/vcs"
-	sideLock  = "cache/lock" // held while a go command writes go.sum
 )
 
-// ErrNoCache: the folder is no module cache.
-var ErrNoCache = errors.New("not a module cache")
+// Why something is left alone.
+var (
+	ErrNoCache = errors.New("not a module cache")
+	ErrInUse   = folder.ErrInUse // a go command is at work there, or was until just now
+)
 
 // A Cache is a module cache. It is safe for concurrent use.
 type Cache struct {
-	Dir   string
-	root  *os.Root
-	times clock
+	Dir    string
+	folder *folder.Folder
 }
 
 // Open opens the module cache in a folder. The error matches fs.ErrNotExist where there
@@ -59,32 +61,32 @@ func Open(dir string) (*Cache, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("%q is %w: the go command accepts absolute paths only", dir, ErrNoCache)
 	}
-	root, err := os.OpenRoot(dir)
+	in, err := folder.At(dir)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cache{Dir: dir, root: root, times: clockOf(dir)}
+	c := &Cache{Dir: dir, folder: in}
 	if err := c.recognize(); err != nil {
-		root.Close()
+		in.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
 // Close closes the cache.
-func (c *Cache) Close() error { return c.root.Close() }
+func (c *Cache) Close() error { return c.folder.Close() }
 
 // UsedBy says what the times of last use are taken from: "atime", or "mtime", the time
 // of the download, where the file system does not note when a file is read.
-func (c *Cache) UsedBy() string { return c.times.name }
+func (c *Cache) UsedBy() string { return c.folder.UsedBy() }
 
 // recognize refuses a folder that does not look like a module cache.
 func (c *Cache) recognize() error {
-	info, err := c.root.Lstat(downloads)
+	info, err := c.folder.Lstat(downloads)
 	if err == nil && info.IsDir() {
 		return nil
 	}
-	all, readErr := fs.ReadDir(c.root.FS(), ".")
+	all, readErr := fs.ReadDir(c.folder.FS(), ".")
 	switch {
 	case readErr != nil:
 		return readErr
@@ -200,30 +202,30 @@ func (c *Cache) Lookup(m module.Version) (Entry, error) {
 		return Entry{}, err
 	}
 	for _, ending := range endings {
-		info, err := c.root.Lstat(e.file(ending))
+		info, err := c.folder.Lstat(e.file(ending))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return Entry{}, err
 		}
-		e.add(e.file(ending), info, c.times)
+		e.add(e.file(ending), info, c.folder)
 	}
-	if info, err := c.root.Lstat(treeOf(e.base)); err == nil && info.IsDir() {
+	if info, err := c.folder.Lstat(treeOf(e.base)); err == nil && info.IsDir() {
 		e.tree = treeOf(e.base)
 	}
 	return e, nil
 }
 
 // add notes a file.
-func (e *Entry) add(name string, info fs.FileInfo, times clock) {
+func (e *Entry) add(name string, info fs.FileInfo, in *folder.Folder) {
 	e.files[name] = info
 	if path.Ext(name) == ".zip" {
 		e.Zip += info.Size()
 	} else {
 		e.Rest += info.Size()
 	}
-	e.use(times.used(info))
+	e.use(in.Used(info))
 }
 
 func (e *Entry) use(t time.Time) {

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/goweir/weir/internal/client/modcache/folder"
 )
 
 // Remove takes away an entry, unless it has been used or changed since it was scanned:
@@ -19,7 +20,7 @@ import (
 func (c *Cache) Remove(ctx context.Context, e Entry) error {
 	return c.removeAlone(ctx, e, func() error {
 		if e.Version == "" {
-			return c.removeFiles(e.tree, e.file(".info"))
+			return c.folder.Remove(e.tree, e.file(".info"))
 		}
 		return c.removeVersion(e)
 	})
@@ -31,28 +32,12 @@ func (c *Cache) RemoveContent(ctx context.Context, e Entry) error {
 }
 
 func (c *Cache) removeAlone(ctx context.Context, e Entry, remove func() error) error {
-	return c.alone(ctx, e.lock(), func() error {
+	return c.folder.Alone(ctx, e.lock(), func() error {
 		if err := c.unchanged(e); err != nil {
 			return err
 		}
 		return remove()
 	})
-}
-
-// alone runs f with the locks that keep go commands away: the one of an entry, and the
-// one for go.sum, without which none is finished.
-func (c *Cache) alone(ctx context.Context, lock string, f func() error) error {
-	unlockSums, err := c.lockSums(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlockSums()
-	unlock, err := c.tryLock(lock)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return f()
 }
 
 // unchanged reports that an entry is not as it was when it was looked at.
@@ -79,7 +64,7 @@ func (c *Cache) removeVersion(e Entry) error {
 	if err := c.removeContent(e, contentEndings...); err != nil {
 		return err
 	}
-	if err := c.removeFiles(e.file(".mod"), e.file(".info")); err != nil {
+	if err := c.folder.Remove(e.file(".mod"), e.file(".info")); err != nil {
 		return err
 	}
 	return c.rewriteList(path.Dir(e.base))
@@ -89,70 +74,20 @@ func (c *Cache) removeVersion(e Entry) error {
 // it is gone there is a .partial, with which the go command marks what is incomplete.
 func (c *Cache) removeContent(e Entry, endings ...string) error {
 	partial := e.file(".partial")
-	if err := c.root.WriteFile(partial, nil, 0o666); err != nil {
+	if err := c.folder.Mark(partial); err != nil {
 		return err
 	}
 	if e.tree != "" {
-		if err := c.removeTree(e.tree); err != nil {
+		if err := c.folder.RemoveTree(e.tree); err != nil {
 			return err
 		}
 	}
 	for _, ending := range endings {
-		if err := c.removeFiles(e.file(ending)); err != nil {
+		if err := c.folder.Remove(e.file(ending)); err != nil {
 			return err
 		}
 	}
-	return c.removeFiles(partial)
-}
-
-// removeTree removes a folder with all that is in it, and the folders above it that
-// are empty then.
-func (c *Cache) removeTree(dir string) error {
-	if err := c.makeWritable(dir); err != nil {
-		return err
-	}
-	if err := c.root.RemoveAll(dir); err != nil {
-		return err
-	}
-	for parent := path.Dir(dir); parent != "." && c.root.Remove(parent) == nil; {
-		parent = path.Dir(parent)
-	}
-	return nil
-}
-
-// makeWritable lets the folders of a tree be emptied: the go command makes them
-// read-only. What symbolic links lead to stays as it is.
-func (c *Cache) makeWritable(dir string) error {
-	info, err := c.root.Lstat(dir)
-	if err != nil || !info.IsDir() {
-		return ignoreAbsent(err)
-	}
-	return fs.WalkDir(c.root.FS(), dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return ignoreAbsent(err)
-		}
-		return ignoreAbsent(c.root.Chmod(name, 0o777))
-	})
-}
-
-// removeFiles removes files or folders, those that are there.
-func (c *Cache) removeFiles(names ...string) error {
-	for _, name := range names {
-		if err := c.makeWritable(name); err != nil {
-			return err
-		}
-		if err := ignoreAbsent(c.root.RemoveAll(name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func ignoreAbsent(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return c.folder.Remove(partial)
 }
 
 // rewriteList has the list of versions name those whose .mod is there, for those who
@@ -161,7 +96,7 @@ func ignoreAbsent(err error) error {
 //
 // Source: cmd/go/internal/modfetch/cache.go, rewriteVersionList.
 func (c *Cache) rewriteList(dir string) error {
-	f, err := c.root.OpenFile(path.Join(dir, "list"), os.O_RDWR, 0)
+	f, err := c.folder.Edit(path.Join(dir, "list"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -169,10 +104,10 @@ func (c *Cache) rewriteList(dir string) error {
 		return err
 	}
 	defer f.Close()
-	if err := tryLockFile(f); err != nil {
+	if err := folder.TryLock(f); err != nil {
 		return nil
 	}
-	all, err := fs.ReadDir(c.root.FS(), dir)
+	all, err := fs.ReadDir(c.folder.FS(), dir)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/client/modcache"
+	"github.com/goweir/weir/internal/client/modcache/folder"
 	"github.com/goweir/weir/internal/client/modcache/prune"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -25,7 +26,7 @@ func hold(t *testing.T, name string) (unlock func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := modcache.TryLockFile(f); err != nil {
+	if err := folder.TryLock(f); err != nil {
 		t.Fatal(err)
 	}
 	return func() { f.Close() }

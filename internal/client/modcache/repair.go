@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/modcache/folder"
 )
 
 // A Damage is something broken, which the repair takes away.
@@ -57,7 +58,7 @@ func (c *Cache) Damages(ctx context.Context, contents *Contents, now time.Time, 
 		return nil, nil, err
 	}
 	for _, l := range contents.Leftovers {
-		if l.lock == "" && now.Sub(l.info.ModTime()) < old || l.lock != "" && c.isLocked(l.lock) {
+		if l.lock == "" && now.Sub(l.info.ModTime()) < old || l.lock != "" && c.folder.Locked(l.lock) {
 			continue
 		}
 		damages = append(damages, Damage{l.Name, "was left over by work that was interrupted", c.removeLeftover(l)})
@@ -80,7 +81,7 @@ func (c *Cache) damagesOf(ctx context.Context, e Entry) ([]Damage, error) {
 		}
 		return []Damage{{e.String(), strings.Join(problems, "; "), c.repairVersion(e)}}, err
 	case VCS:
-		return c.damagesOfClone(e)
+		return c.damagesOfClone(ctx, e)
 	case SumDB:
 		return c.damagesOfDatabase(ctx, e)
 	}
@@ -91,7 +92,7 @@ func (c *Cache) damagesOf(ctx context.Context, e Entry) ([]Damage, error) {
 // what is broken.
 func (c *Cache) repairVersion(e Entry) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return c.alone(ctx, e.lock(), func() error {
+		return c.folder.Alone(ctx, e.lock(), func() error {
 			now, err := c.Lookup(e.Module())
 			if err != nil {
 				return err
@@ -104,7 +105,7 @@ func (c *Cache) repairVersion(e Entry) func(context.Context) error {
 				return c.removeContent(now, broken.Endings...)
 			}
 			for _, ending := range broken.Endings {
-				if err := c.removeFiles(now.file(ending)); err != nil {
+				if err := c.folder.Remove(now.file(ending)); err != nil {
 					return err
 				}
 			}
@@ -116,29 +117,27 @@ func (c *Cache) repairVersion(e Entry) func(context.Context) error {
 func (c *Cache) removeLeftover(l Leftover) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if l.lock == "" {
-			return c.removeFiles(l.Name)
+			return c.folder.Remove(l.Name)
 		}
-		return c.alone(ctx, l.lock, func() error { return c.removeFiles(l.Name) })
+		return c.folder.Alone(ctx, l.lock, func() error { return c.folder.Remove(l.Name) })
 	}
 }
 
 // damagesOfClone finds locks that git has left in a clone: with one, it refuses to work.
-func (c *Cache) damagesOfClone(e Entry) ([]Damage, error) {
-	if c.isLocked(e.lock()) {
+func (c *Cache) damagesOfClone(ctx context.Context, e Entry) ([]Damage, error) {
+	if c.folder.Locked(e.lock()) {
 		return nil, fmt.Errorf("%s is %w", e, ErrInUse)
 	}
 	var damages []Damage
-	err := fs.WalkDir(c.root.FS(), e.tree, func(name string, d fs.DirEntry, err error) error {
+	err := c.walk(ctx, e.tree, func(name string, d fs.DirEntry) error {
 		switch {
-		case err != nil:
-			return ignoreAbsent(err)
 		case d.IsDir() && d.Name() == "objects":
 			return fs.SkipDir
 		case d.IsDir() || path.Ext(name) != ".lock":
 			return nil
 		}
 		damages = append(damages, Damage{name, "is a lock that git has left in the clone of " + e.Name, func(ctx context.Context) error {
-			return c.alone(ctx, e.lock(), func() error { return c.removeFiles(name) })
+			return c.folder.Alone(ctx, e.lock(), func() error { return c.folder.Remove(name) })
 		}})
 		return nil
 	})
@@ -148,16 +147,10 @@ func (c *Cache) damagesOfClone(e Entry) ([]Damage, error) {
 // damagesOfDatabase finds records and tiles of a checksum database that are not whole.
 func (c *Cache) damagesOfDatabase(ctx context.Context, e Entry) ([]Damage, error) {
 	var damages []Damage
-	err := fs.WalkDir(c.root.FS(), e.tree, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case err != nil:
-			return ignoreAbsent(err)
-		case d.IsDir() || c.isWhole(name):
-			return nil
+	err := c.walk(ctx, e.tree, func(name string, d fs.DirEntry) error {
+		if !d.IsDir() && !c.isWhole(name) {
+			damages = append(damages, Damage{name, "is not whole", func(context.Context) error { return c.removeUnlessWhole(name) }})
 		}
-		damages = append(damages, Damage{name, "is not whole", func(context.Context) error { return c.removeUnlessWhole(name) }})
 		return nil
 	})
 	return damages, err
@@ -170,15 +163,15 @@ func (c *Cache) isWhole(name string) bool {
 	if err != nil || n.Kind != artifact.SumTile && n.Kind != artifact.SumLookup {
 		return true
 	}
-	f, err := c.open(name)
+	f, err := c.folder.Open(name)
 	if err != nil {
 		return true
 	}
 	defer f.Close()
-	if tryLockFile(f) != nil {
+	if folder.TryLock(f) != nil {
 		return true // a go command is writing it
 	}
-	data, err := c.readQuietly(name)
+	data, err := c.folder.ReadFile(name)
 	if err != nil {
 		return true
 	}
@@ -194,5 +187,5 @@ func (c *Cache) removeUnlessWhole(name string) error {
 	if c.isWhole(name) {
 		return fmt.Errorf("%s is %w", name, ErrInUse)
 	}
-	return c.removeFiles(name)
+	return c.folder.Remove(name)
 }

@@ -67,17 +67,17 @@ type scan struct {
 }
 
 // walk walks a folder of the cache, if it is there.
-func (s *scan) walk(dir string, visit func(name string, d fs.DirEntry) error) error {
-	info, err := s.root.Lstat(dir)
+func (c *Cache) walk(ctx context.Context, dir string, visit func(name string, d fs.DirEntry) error) error {
+	info, err := c.folder.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return fs.WalkDir(s.root.FS(), dir, func(name string, d fs.DirEntry, err error) error {
-		if s.ctx.Err() != nil {
-			return context.Cause(s.ctx)
+	return fs.WalkDir(c.folder.FS(), dir, func(name string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // somebody else has removed it
@@ -102,7 +102,7 @@ func skip(err error) error {
 
 // downloads finds the files of versions.
 func (s *scan) downloads() error {
-	return s.walk(downloads, func(name string, d fs.DirEntry) error {
+	return s.walk(s.ctx, downloads, func(name string, d fs.DirEntry) error {
 		switch {
 		case name == sums:
 			return fs.SkipDir
@@ -141,7 +141,7 @@ func (s *scan) download(name string, d fs.DirEntry) error {
 	if err != nil {
 		return s.unknown(name, d)
 	}
-	e.add(name, info, s.times)
+	e.add(name, info, s.folder)
 	return nil
 }
 
@@ -177,7 +177,7 @@ func (s *scan) version(m module.Version) (*Entry, error) {
 
 // trees finds the folders that versions were extracted to.
 func (s *scan) trees() error {
-	return s.walk(".", func(name string, d fs.DirEntry) error {
+	return s.walk(s.ctx, ".", func(name string, d fs.DirEntry) error {
 		switch {
 		case name == "cache" && d.IsDir():
 			return fs.SkipDir
@@ -211,7 +211,7 @@ func (s *scan) tree(name string, d fs.DirEntry) error {
 
 // repos finds the clones.
 func (s *scan) repos() error {
-	return s.walk(repos, func(name string, d fs.DirEntry) error {
+	return s.walk(s.ctx, repos, func(name string, d fs.DirEntry) error {
 		switch {
 		case d.IsDir():
 			s.found = append(s.found, s.repo(name))
@@ -227,12 +227,12 @@ func (s *scan) repos() error {
 // "git3:https://example.com/repo".
 func (s *scan) repo(dir string) *Entry {
 	e := &Entry{Kind: VCS, Name: path.Base(dir), tree: dir, base: dir, files: map[string]fs.FileInfo{}}
-	info, err := s.root.Lstat(dir + ".info")
+	info, err := s.folder.Lstat(dir + ".info")
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxInfo {
 		return e
 	}
 	e.files[dir+".info"], e.Rest = info, info.Size()
-	if data, err := s.readQuietly(dir + ".info"); err == nil {
+	if data, err := s.folder.ReadFile(dir + ".info"); err == nil {
 		e.Name = redacted(strings.TrimSpace(string(data)))
 	}
 	return e
@@ -250,7 +250,7 @@ func redacted(name string) string {
 
 // databases finds what is kept of checksum databases.
 func (s *scan) databases() error {
-	return s.walk(sums, func(name string, d fs.DirEntry) error {
+	return s.walk(s.ctx, sums, func(name string, d fs.DirEntry) error {
 		if !d.IsDir() {
 			return s.unknown(name, d)
 		}
@@ -282,7 +282,7 @@ func (s *scan) unknown(name string, d fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	e := &Entry{Kind: Unknown, Name: name, Used: s.times.used(info)}
+	e := &Entry{Kind: Unknown, Name: name, Used: s.folder.Used(info)}
 	if d.IsDir() {
 		e.tree = name
 	} else {
@@ -315,8 +315,7 @@ func (s *scan) measure(progress func(done, total int)) error {
 }
 
 func (s *scan) measureTree(ctx context.Context, e *Entry) error {
-	inner := &scan{Cache: s.Cache, ctx: ctx}
-	return inner.walk(e.tree, func(_ string, d fs.DirEntry) error {
+	return s.walk(ctx, e.tree, func(_ string, d fs.DirEntry) error {
 		if d.IsDir() {
 			return nil // reading a folder, as here, is noted, too, so that its time says nothing
 		}
@@ -332,7 +331,7 @@ func (s *scan) measureTree(ctx context.Context, e *Entry) error {
 		} else {
 			e.Rest += info.Size()
 		}
-		e.use(s.times.used(info))
+		e.use(s.folder.Used(info))
 		return nil
 	})
 }

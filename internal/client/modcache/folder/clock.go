@@ -1,4 +1,4 @@
-package modcache
+package folder
 
 import (
 	"io/fs"

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package modcache
+package folder
 
 // clockOf is the clock that all systems have: whether others note when a file is read
 // depends on settings that a program does not see.

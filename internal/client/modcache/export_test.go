@@ -1,4 +1,0 @@
-package modcache
-
-// TryLockFile is for tests that hold a lock.
-var TryLockFile = tryLockFile
