@@ -110,8 +110,8 @@ func (m *Manifest) encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ReadManifest reads a manifest and refuses one that could not have been made here.
-func ReadManifest(r io.Reader) (*Manifest, error) {
+// readManifest reads a manifest and refuses one that could not have been made here.
+func readManifest(r io.Reader) (*Manifest, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
 	if err != nil {
 		return nil, err

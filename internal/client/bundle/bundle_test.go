@@ -17,7 +17,7 @@ func TestHostileManifestsAreRefused(t *testing.T) {
 	manifest := func(modules, files string) string {
 		return `{"format":1,"modules":[` + modules + `],"files":[` + files + `]}`
 	}
-	if _, err := ReadManifest(strings.NewReader(manifest(module, file))); err != nil {
+	if _, err := readManifest(strings.NewReader(manifest(module, file))); err != nil {
 		t.Fatalf("the manifest that is well: %v", err)
 	}
 	for what, text := range map[string]string{
@@ -36,7 +36,7 @@ func TestHostileManifestsAreRefused(t *testing.T) {
 		"no hash":               manifest(module, strings.Replace(file, sum, "00", 1)),
 		"endless":               `{"format":1,"weir":"` + strings.Repeat("x", maxManifest) + `"}`,
 	} {
-		if m, err := ReadManifest(strings.NewReader(text)); err == nil {
+		if m, err := readManifest(strings.NewReader(text)); err == nil {
 			t.Errorf("%s: %+v", what, m)
 		}
 	}
@@ -46,7 +46,7 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add([]byte(`{"format":1,"modules":[{"path":"example.com/a","version":"v1.0.0"}],"files":[{"path":"example.com/a/@v/v1.0.0.mod","size":1,"sha256":"` + strings.Repeat("0", 64) + `"}]}`))
 	f.Add([]byte(`{"format":1,"sumdb":{"name":"sum.golang.org"},"files":[{"path":"sumdb/sum.golang.org/latest","size":1,"sha256":"` + strings.Repeat("a", 64) + `"}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := ReadManifest(bytes.NewReader(data))
+		m, err := readManifest(bytes.NewReader(data))
 		if err != nil {
 			return
 		}
@@ -59,7 +59,7 @@ func FuzzReadManifest(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadManifest(bytes.NewReader(again)); err != nil {
+		if _, err := readManifest(bytes.NewReader(again)); err != nil {
 			t.Fatalf("what was read cannot be read again: %v", err)
 		}
 	})

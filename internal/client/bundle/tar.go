@@ -167,7 +167,7 @@ func (a *Archive) manifest() (*Manifest, error) {
 	if h.Name != ManifestName {
 		return nil, ErrOrder
 	}
-	m, err := ReadManifest(a.tar)
+	m, err := readManifest(a.tar)
 	return m, brokenOff(err)
 }
 
@@ -260,5 +260,5 @@ func readIn(dir string) (*Manifest, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return ReadManifest(f)
+	return readManifest(f)
 }

@@ -18,8 +18,8 @@ func FormatDuration(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// FormatBytes is a number of bytes for people.
-func FormatBytes(n float64) string {
+// formatBytes is a number of bytes for people.
+func formatBytes(n float64) string {
 	switch {
 	case n < 1000:
 		return fmt.Sprintf("%.0f B", n)
@@ -36,7 +36,7 @@ func FormatRate(n float64) string {
 	if n == 0 {
 		return "-"
 	}
-	return FormatBytes(n) + "/s"
+	return formatBytes(n) + "/s"
 }
 
 // FormatPercentiles are the 50th, 90th and 99th percentile of a sample for people, as far

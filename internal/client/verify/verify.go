@@ -6,6 +6,8 @@
 // the sums with the checksum database, with the module cache and, where asked for or
 // where nothing else can be compared, with the bytes that proxies or version control
 // bring. What go.mod and go.sum should say is not judged here but by the go command.
+// Packages modfiles, gosum and drift do these things; this one puts them together, and
+// looks at replacements, settings and the module cache.
 //
 // It promises that the project is never changed, that no checksum database hears of a
 // module that the settings of the go command keep from it, and that whatever could not be

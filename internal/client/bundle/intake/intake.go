@@ -100,7 +100,7 @@ func (i *Importer) importDir(ctx context.Context, dir string) (*Imported, error)
 	if err := in.begin(ctx); err != nil {
 		return nil, err
 	}
-	units := func(yield func(unit) bool) {
+	units := func(yield func(unit) bool) { // no lists: a Weir makes them from what it has
 		for _, f := range m.Files {
 			if f.IsModule() && !yield(unit{file: f}) {
 				return
