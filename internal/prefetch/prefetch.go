@@ -105,8 +105,9 @@ func (p *Prefetcher) Open(ctx context.Context, r cache.Request) (cache.Answer, e
 	if r.Client == "" || r.StoredOnly || p.o.Load().MaxConcurrent == 0 || !foretells(r.Name.Kind) {
 		return p.cache.Open(ctx, r)
 	}
-	p.asked(r)
+	s := p.asked(r)
 	a, err := p.cache.Open(ctx, r)
+	s.underWay.Add(-1)
 	if err == nil && a.Result == cache.Miss {
 		p.missed(r)
 	}
@@ -122,19 +123,22 @@ func foretells(k artifact.Kind) bool {
 	return false
 }
 
-// asked notes a request and begins what follows from it.
-func (p *Prefetcher) asked(r cache.Request) {
+// asked notes a request and begins what follows from it. It is the session's until it
+// is answered.
+func (p *Prefetcher) asked(r cache.Request) *session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.session(r.Client)
+	s.atOnce = max(s.atOnce, int(s.underWay.Add(1)))
 	p.ledger.used(r.Name)
 	if s.repeats(r.Name) {
-		return
+		return s
 	}
 	p.begin(s, s.ask(r.Name))
 	if s.cold && r.Name.Kind == artifact.Mod {
 		p.study(s, r.Name, false)
 	}
+	return s
 }
 
 // missed notes that a client had to wait. Only then are go.mod files read for

@@ -91,11 +91,12 @@ func (w *world) ask(client, key string) (waited bool) {
 	return time.Since(begun) > 0
 }
 
-// fetched are the keys fetched ahead so far, sorted.
+// fetched are the keys fetched ahead so far, sorted. One that is read, too, may have been
+// opened twice.
 func (w *world) fetched() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Sorted(slices.Values(w.ahead))
+	return slices.Compact(slices.Sorted(slices.Values(w.ahead)))
 }
 
 func (w *world) want(keys ...string) {
@@ -206,6 +207,54 @@ func TestAVersionThatTwoRootsRequireIsFetched(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		w.want("a.b/s/@v/v1.3.0.mod")
+	})
+}
+
+// A client that asks for more at one time gets further while something is fetched.
+func TestMoreRootsAreFetchedForWhoAsksForMoreAtOnce(t *testing.T) {
+	for atOnce, want := range map[int]int{1: lookAhead * leastAtOnce, 4: 4 * lookAhead, 12: mostAtOnce * lookAhead} {
+		synctest.Test(t, func(t *testing.T) {
+			requires, mods := "go 1.20\n", map[string]string{}
+			for i := range 2 * mostAtOnce * lookAhead {
+				requires += fmt.Sprintf("require z.z/x%03d v1.0.0\n", i)
+				mods[fmt.Sprintf("z.z/x%03d@v1.0.0", i)] = "go 1.20\n"
+			}
+			for i := range 12 {
+				mods[fmt.Sprintf("a.b/r%02d@v1.0.0", i)] = "go 1.20\n"
+			}
+			mods["a.b/r00@v1.0.0"], mods["a.b/r01@v1.0.0"] = requires, requires
+			w := newWorld(t, Options{MaxConcurrent: 500}, modules(mods))
+			defer w.p.Close()
+			w.p.session("me").credit[shared] = credits[shared].most
+			var waiting sync.WaitGroup
+			for i := range atOnce {
+				waiting.Go(func() { w.ask("me", fmt.Sprintf("a.b/r%02d/@v/v1.0.0.mod", i)) })
+			}
+			waiting.Wait()
+			w.ask("me", "a.b/r01/@v/v1.0.0.mod")
+			time.Sleep(10 * time.Second)
+			if got := len(w.fetched()); got != want {
+				t.Errorf("%d roots are fetched for a client that asks for %d at once, want %d", got, atOnce, want)
+			}
+		})
+	}
+}
+
+// What is required of a root that is likely one is fetched before the client asks for the
+// root, if it will ask for that, too.
+func TestTheGraphOfALikelyRootIsFetchedBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requires := "go 1.20\nrequire a.b/s v1.0.0\n"
+		w := newWorld(t, bounded, modules(map[string]string{
+			"a.b/r1@v1.0.0": requires, "a.b/r2@v1.0.0": requires, "a.b/r3@v1.0.0": requires,
+			"a.b/s@v1.0.0": "go 1.16\nrequire z.z/old v1.0.0\n", "z.z/old@v1.0.0": "require z.z/older v1.0.0\n", "z.z/older@v1.0.0": "",
+		}))
+		defer w.p.Close()
+		for i := range 3 {
+			w.ask("me", fmt.Sprintf("a.b/r%d/@v/v1.0.0.mod", i+1))
+		}
+		time.Sleep(10 * time.Second)
+		w.want("a.b/s/@v/v1.0.0.mod", "z.z/old/@v/v1.0.0.mod", "z.z/older/@v/v1.0.0.mod")
 	})
 }
 

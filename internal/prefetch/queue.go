@@ -80,11 +80,12 @@ func (p *Prefetcher) begin(s *session, next []guess) {
 		switch {
 		case open || s.repeats(g.name):
 			if g.study {
+				s.read[g.name] = true
 				p.study(s, g.name, g.closure)
 			}
 		case s.taken[g.name] || len(p.ledger.open) >= maxOpen || !p.o.Load().Allowed("", g.name.Module) || !s.spend(g.on):
 		default:
-			s.taken[g.name] = true
+			s.taken[g.name], s.read[g.name] = true, g.study
 			f := &fetch{name: g.name, on: g.on, session: s, study: g.study, closure: g.closure, begun: time.Now()}
 			p.ledger.open[g.name] = f
 			p.enqueue(f)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -31,6 +32,9 @@ type session struct {
 	cold   bool      // it has had to wait for something
 	credit [grounds]float64
 
+	underWay atomic.Int32 // its requests that are not answered yet
+	atOnce   int          // the most of them so far
+
 	asked map[artifact.Name]bool
 	steps map[ground]string // the path of the root asked for last, by series
 	mods  []module.Version  // .mod files, in the order asked
@@ -45,6 +49,7 @@ type session struct {
 	supposed []string                  // paths of what may be roots, sorted
 	later    []guess                   // that hold once it is clear that a module graph is loaded
 	taken    map[artifact.Name]bool    // that was fetched ahead
+	read     map[artifact.Name]bool    // of these, what is read to follow where it leads
 }
 
 func newSession(client string) *session {
@@ -57,6 +62,7 @@ func newSession(client string) *session {
 		required: map[module.Version]demand{},
 		graph:    map[module.Version]bool{},
 		taken:    map[artifact.Name]bool{},
+		read:     map[artifact.Name]bool{},
 	}
 	for g := range credits {
 		s.credit[g] = credits[g].first
@@ -283,9 +289,17 @@ func (s *session) suppose(req requirements) {
 	}
 }
 
-// lookAhead is how many of the supposed roots are fetched ahead of the one that
-// the client has got to. The later a guess is made, the more is known.
-const lookAhead = 16
+// How many of the supposed roots are fetched ahead of the one that the client has got
+// to, for each that it asks for at one time: so far does it get while one is fetched, and
+// what that one requires. The later a guess is made, the more is known.
+const (
+	lookAhead   = 8
+	leastAtOnce = 2
+	mostAtOnce  = 8
+)
+
+// horizon is how many of the supposed roots are worth a guess now.
+func (s *session) horizon() int { return lookAhead * min(max(s.atOnce, leastAtOnce), mostAtOnce) }
 
 // nextRoots guesses which roots the client asks for next: the highest versions
 // known of what is supposed to be required.
@@ -296,14 +310,15 @@ func (s *session) nextRoots() []guess {
 	at := s.roots.members[len(s.roots.members)-1].Path
 	i, _ := slices.BinarySearch(s.supposed, at)
 	var next []guess
-	for _, path := range s.supposed[i:min(i+lookAhead, len(s.supposed))] {
+	for _, path := range s.supposed[i:min(i+s.horizon(), len(s.supposed))] {
 		m := module.Version{Path: path, Version: s.newest[path]}
+		n := file(artifact.Mod, m)
 		switch d := s.required[m]; {
-		case path == at:
+		case path == at || s.asked[n] || s.read[n]:
 		case d.likely():
-			next = append(next, guess{name: file(artifact.Mod, m), on: shared})
-		case d.direct:
-			next = append(next, guess{name: file(artifact.Mod, m), on: single})
+			next = append(next, guess{name: n, on: shared, study: true})
+		case d.direct && !s.taken[n]:
+			next = append(next, guess{name: n, on: single})
 		}
 	}
 	return next
