@@ -18,8 +18,10 @@ type Turns struct {
 	QueueKey int // waiting for one key
 }
 
-// Fair gives slots to those who wait for one. The keys take turns: however many
-// wait for one key, another one's first waits for at most one of each key before
+// Fair gives slots to those who wait for one. The key that has taken the fewest
+// comes next, so that one that keeps its slots for long does not come to have
+// all of them; those that have taken as many take turns: however many wait for
+// one key, another that has no slot yet waits for at most one of each key before
 // it. Those of one key are served in the order in which they came. A key that has
 // all the slots it may have holds up nobody.
 //
@@ -50,10 +52,10 @@ func NewFair(bounds Turns) *Fair {
 
 // Wait returns when the key has a slot, which it has until release is called.
 // Calling that more than once does nothing. It fails at once with ErrFull, or with
-// the context's error when ctx ends.
+// the cause of the context's end when ctx ends.
 func (f *Fair) Wait(ctx context.Context, key string) (release func(), err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	l, place, err := f.enter(key)
 	if err != nil {
@@ -68,7 +70,7 @@ func (f *Fair) Wait(ctx context.Context, key string) (release func(), err error)
 		return release, nil
 	case <-ctx.Done():
 		f.giveUp(l, place)
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	}
 }
 
@@ -114,9 +116,21 @@ func (f *Fair) free(l *line) {
 	f.taken--
 	l.taken--
 	f.settle(l)
-	if next := f.turns.Front(); next != nil {
-		f.serve(next.Value.(*line))
+	if next := f.next(); next != nil {
+		f.serve(next)
 	}
+}
+
+// next returns the line that gets the next slot: the first of those that have
+// taken the fewest; nil: nobody could use one. That it looks no further than at
+// one that has none bounds how many it looks at by the number of slots.
+func (f *Fair) next() (best *line) {
+	for e := f.turns.Front(); e != nil && (best == nil || best.taken > 0); e = e.Next() {
+		if l := e.Value.(*line); best == nil || l.taken < best.taken {
+			best = l
+		}
+	}
+	return best
 }
 
 // serve gives a free slot to the first of a line, which then goes behind all
@@ -160,11 +174,4 @@ func (f *Fair) settle(l *line) {
 	if l.taken == 0 && l.waiting.Len() == 0 {
 		delete(f.keys, l.key)
 	}
-}
-
-// Waiting is how many wait.
-func (f *Fair) Waiting() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.waiting
 }

@@ -115,6 +115,91 @@ func TestAKeyAtItsBoundHoldsUpNobody(t *testing.T) {
 	})
 }
 
+func TestWhoKeepsItsSlotsDoesNotComeToHaveThemAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &office{t: t, fair: limit.NewFair(limit.Turns{Slots: 4, PerKey: 3})}
+		for range 2 {
+			o.take("slow")
+			o.take("quick")
+		}
+		for range 3 {
+			o.take("slow")
+			o.take("quick")
+		}
+		o.end(1) // a quick one, as the next ones are
+		o.end(2)
+		o.end(2)
+		o.want("slow", "quick", "slow", "quick", "quick", "quick", "quick")
+		o.take("third")
+		o.end(2)
+		o.end(2)
+		o.want("slow", "quick", "slow", "quick", "quick", "quick", "quick", "third", "slow")
+		o.close()
+	})
+}
+
+func TestOneThatHangsLeavesTheLastSlotToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fair := limit.NewFair(limit.Turns{Slots: 4, PerKey: 3})
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 20 {
+			go fair.Wait(ctx, "slow")
+		}
+		synctest.Wait()
+		if n := fair.Waiting(); n != 17 {
+			t.Errorf("%d wait, so that %d have a slot", n, 20-n)
+		}
+		release, err := fair.Wait(t.Context(), "quick")
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		cancel()
+		synctest.Wait()
+		if n := fair.Waiting(); n != 0 {
+			t.Errorf("%d wait who have gone", n)
+		}
+	})
+}
+
+func TestSlotsAreSharedOutEvenly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fair := limit.NewFair(limit.Turns{Slots: 4, PerKey: 3})
+		var mu sync.Mutex
+		served := map[string]int{}
+		begin := time.Now()
+		for _, key := range []string{"a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "b", "c"} {
+			go func() {
+				release, err := fair.Wait(t.Context(), key)
+				if err != nil {
+					return // the test is over
+				}
+				time.Sleep(time.Second)
+				if time.Since(begin) <= 2*time.Second {
+					mu.Lock()
+					served[key]++
+					mu.Unlock()
+				}
+				release()
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(2500 * time.Millisecond)
+		mu.Lock()
+		if served["b"] != 1 || served["c"] != 1 {
+			t.Errorf("after two rounds: %v", served)
+		}
+		mu.Unlock()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for i := range 4 { // slots, which are all there still
+			if _, err := fair.Wait(t.Context(), strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestThoseOfOneKeyAreServedInTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fair := limit.NewFair(limit.Turns{Slots: 1})
@@ -211,6 +296,24 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		}
 		if _, err := fair.Wait(t.Context(), "b"); err != nil {
 			t.Errorf("the slot is lost: %v", err)
+		}
+	})
+}
+
+var errLate = errors.New("too late")
+
+func TestWaitTellsWhyItsContextHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fair := limit.NewFair(limit.Turns{Slots: 1})
+		if _, err := fair.Wait(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errLate)
+		defer cancel()
+		for _, when := range []string{"meanwhile", "before"} {
+			if _, err := fair.Wait(ctx, "b"); !errors.Is(err, errLate) {
+				t.Errorf("ended %s: %v", when, err)
+			}
 		}
 	})
 }

@@ -70,7 +70,7 @@ func (s *Source) turn(ctx context.Context, k *clones.Clone, r origin.Repository,
 			return nil, err
 		}
 	}
-	release, err := s.slots.Acquire(ctx, r.Location.Hostname())
+	release, err := s.slots.Wait(ctx, r.Location.Hostname())
 	if err != nil {
 		asked()
 		return nil, err

@@ -14,8 +14,8 @@
 //   - clones are kept, within a bound, and shared by all versions of a
 //     repository, so that a further version costs what it adds, and a version
 //     list one question (package clones);
-//   - equal work is done once for all who want it, and a host that hangs holds
-//     up nobody who wants something from another one (package share);
+//   - equal work is done once for all who want it (package share), and a host that
+//     hangs holds up nobody who wants something from another one (package limit);
 //   - only proven absence is ErrNotFound. What is not proven, such as a host
 //     that wants credentials, is trouble. With Mercurial, whose failures the
 //     go command conceals, this holds as far as the host has just answered.
@@ -114,7 +114,7 @@ type Source struct {
 	origin    *origin.Client
 	cages     *cage.Keeper
 	clones    *clones.Cache
-	slots     *share.Slots
+	slots     *limit.Fair // of go commands, by host of the repository
 
 	repositories *share.Recent[string, origin.Repository]
 	versions     *share.Recent[module.Version, small]
@@ -146,7 +146,9 @@ func New(o Options) (*Source, error) {
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
-	s.slots = share.NewSlots(s.o.MaxProcesses)
+	// Nobody ever gets the last slot of several, so that a host that hangs holds up
+	// nobody who waits for another.
+	s.slots = limit.NewFair(limit.Turns{Slots: s.o.MaxProcesses, PerKey: max(1, s.o.MaxProcesses-1)})
 	room := s.o.MaxProcesses + s.o.MaxWaiting
 	s.fetches = limit.NewInFlight(room, max(1, room*3/4)) // one host gets three quarters at most
 	s.repositories = share.NewRecent[string, origin.Repository](repositoryAge, rememberedRepositories)

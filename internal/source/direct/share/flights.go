@@ -1,10 +1,7 @@
-// Package share lets those who want work share it: what is equal is done once, and what
-// is not is done in turns.
+// Package share lets those who want equal work share it: it is done once for all of them.
 //
 //   - [Flights]: who wants work that is under way waits for it with the others. It is for
 //     all who wait: whoever leaves ends nothing for them, and with the last one it ends.
-//   - [Slots]: so many at one time, shared out among hosts, so that one that hangs holds
-//     up nobody who waits for another.
 //   - [Recent]: what was found out just now is known for a while.
 //
 // Every queue ends with the context of who waits in it, and what is remembered has a
