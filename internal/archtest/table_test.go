@@ -47,6 +47,7 @@ var house = map[string]room{
 	"internal/store/mem":       {imports: []string{"internal/blob", "internal/store", otter}},
 	"internal/store/tier":      {imports: []string{"internal/blob", "internal/store", "internal/store/mem"}, tests: []string{"internal/store/disk"}},
 	"internal/netrc":           {},
+	"internal/recent":          {},
 	"internal/command":         {},
 	"internal/egress":          {imports: []string{"internal/artifact"}},
 	"internal/source/flaw":     {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
@@ -66,7 +67,7 @@ var house = map[string]room{
 	"internal/source/direct/origin": {imports: []string{"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/source", xmod}},
 	"internal/source/direct/share":  {},
 	"internal/source/direct": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/limit",
+		"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/limit", "internal/recent",
 		"internal/source/direct/cage", "internal/source/direct/clones", "internal/source/direct/origin", "internal/source/direct/share", xmod,
 	}, tests: []string{"internal/source"}},
 
@@ -82,9 +83,8 @@ var house = map[string]room{
 	// Who asks.
 	"internal/auth":          {imports: []string{"internal/artifact", "internal/auth/accounts", "internal/auth/idtoken", "internal/auth/password", "internal/policy"}},
 	"internal/auth/accounts": {imports: []string{"internal/auth/idtoken", "internal/auth/password", "internal/policy"}},
-	"internal/auth/idtoken":  {imports: []string{"internal/artifact", "internal/auth/recent", "internal/policy", oidc}},
-	"internal/auth/password": {imports: []string{"internal/artifact", "internal/auth/recent"}},
-	"internal/auth/recent":   {},
+	"internal/auth/idtoken":  {imports: []string{"internal/artifact", "internal/policy", "internal/recent", oidc}},
+	"internal/auth/password": {imports: []string{"internal/artifact", "internal/recent"}},
 
 	// What builds the house, and what people call.
 	"internal/filelock": {},

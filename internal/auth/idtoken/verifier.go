@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/auth/recent"
 	"github.com/goweir/weir/internal/policy"
+	"github.com/goweir/weir/internal/recent"
 )
 
 // What was found out of a token is believed until it expires, but not for longer
@@ -31,15 +31,18 @@ const (
 	maxRemembered    = 4096
 )
 
+// A digest stands for a token in memory.
+type digest [sha256.Size]byte
+
 // A Verifier knows all issuers that are trusted. It is safe for concurrent use.
 type Verifier struct {
 	issuers map[string]*issuer // by URL
-	recent  *recent.Memory[policy.Subject]
+	recent  *recent.Memory[digest, policy.Subject]
 }
 
 // New returns a Verifier. It asks no issuer for anything yet.
 func New(trusted []Issuer) (*Verifier, error) {
-	v := &Verifier{issuers: map[string]*issuer{}, recent: recent.New[policy.Subject](maxRemembered)}
+	v := &Verifier{issuers: map[string]*issuer{}, recent: recent.New[digest, policy.Subject](maxRemembered)}
 	for _, o := range trusted {
 		i, err := newIssuer(o)
 		if err == nil && v.issuers[o.URL] != nil {
@@ -66,8 +69,8 @@ func (v *Verifier) Close() {
 // artifact.ErrUnavailable if its issuer is needed and cannot be reached; or that
 // of ctx.
 func (v *Verifier) Verify(ctx context.Context, raw string) (policy.Subject, error) {
-	key := recent.Digest(sha256.Sum256([]byte(raw)))
-	if s, ok := v.recent.Get(key, time.Now()); ok {
+	key := digest(sha256.Sum256([]byte(raw)))
+	if s, ok := v.recent.Get(key); ok {
 		return s, nil
 	}
 	claimed, err := issuerOf(raw)

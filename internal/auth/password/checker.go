@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
-	"github.com/goweir/weir/internal/auth/recent"
+	"github.com/goweir/weir/internal/recent"
 )
 
 // Bounds of the work for passwords. A wrong one is remembered for a while, too:
@@ -39,16 +39,19 @@ const (
 type Checker struct {
 	key          []byte        // of digests; of this process
 	slots        chan struct{} // held while hashing
-	right, wrong *recent.Memory[struct{}]
+	right, wrong *recent.Memory[digest, struct{}]
 	derive       func(Hash, string) string
 
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
-	trials map[recent.Digest]*trial
+	trials map[digest]*trial
 	tasks  sync.WaitGroup
 }
+
+// A digest stands for a password in memory. It has a key, since passwords can be guessed.
+type digest [sha256.Size]byte
 
 // A trial is the work for one password.
 type trial struct {
@@ -61,8 +64,8 @@ type trial struct {
 func NewChecker() *Checker {
 	c := &Checker{
 		key: make([]byte, sha256.Size), slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		right: recent.New[struct{}](maxRemembered), wrong: recent.New[struct{}](maxRemembered),
-		derive: Hash.derive, trials: map[recent.Digest]*trial{},
+		right: recent.New[digest, struct{}](maxRemembered), wrong: recent.New[digest, struct{}](maxRemembered),
+		derive: Hash.derive, trials: map[digest]*trial{},
 	}
 	rand.Read(c.key)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -88,11 +91,11 @@ func (c *Checker) Check(ctx context.Context, user string, h Hash, password strin
 	if h == (Hash{}) {
 		return false, nil
 	}
-	key, now := c.digest(user, h, password), time.Now()
-	if _, ok := c.right.Get(key, now); ok {
+	key := c.digest(user, h, password)
+	if _, ok := c.right.Get(key); ok {
 		return true, nil
 	}
-	if _, ok := c.wrong.Get(key, now); ok {
+	if _, ok := c.wrong.Get(key); ok {
 		return false, nil
 	}
 	t, err := c.join(key, h, password)
@@ -107,10 +110,10 @@ func (c *Checker) Check(ctx context.Context, user string, h Hash, password strin
 	}
 }
 
-// digest stands for a user's password in memory. It changes with the hash, and so
+// digest returns what stands for a user's password. It changes with the hash, and so
 // with the password in the file; and with the user, since all users that are not
 // known share one hash, of which nothing must be learnt by asking for another.
-func (c *Checker) digest(user string, h Hash, password string) (d recent.Digest) {
+func (c *Checker) digest(user string, h Hash, password string) (d digest) {
 	mac := hmac.New(sha256.New, c.key)
 	fmt.Fprintf(mac, "%d %s%s$%s", len(user), user, h, password)
 	mac.Sum(d[:0])
@@ -118,7 +121,7 @@ func (c *Checker) digest(user string, h Hash, password string) (d recent.Digest)
 }
 
 // join returns the trial of a password, which may be under way already.
-func (c *Checker) join(key recent.Digest, h Hash, password string) (*trial, error) {
+func (c *Checker) join(key digest, h Hash, password string) (*trial, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t, ok := c.trials[key]; ok {
@@ -147,7 +150,7 @@ func (c *Checker) join(key recent.Digest, h Hash, password string) (*trial, erro
 }
 
 // try does the work of a trial.
-func (c *Checker) try(t *trial, key recent.Digest, h Hash, password string) {
+func (c *Checker) try(t *trial, key digest, h Hash, password string) {
 	select {
 	case c.slots <- struct{}{}:
 	case <-c.ctx.Done():

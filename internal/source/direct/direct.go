@@ -50,6 +50,7 @@ import (
 	"github.com/goweir/weir/internal/credential"
 	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/limit"
+	"github.com/goweir/weir/internal/recent"
 	"github.com/goweir/weir/internal/source/direct/cage"
 	"github.com/goweir/weir/internal/source/direct/clones"
 	"github.com/goweir/weir/internal/source/direct/origin"
@@ -116,8 +117,8 @@ type Source struct {
 	clones    *clones.Cache
 	slots     *limit.Fair // of go commands, by host of the repository
 
-	repositories *share.Recent[string, origin.Repository]
-	versions     *share.Recent[module.Version, small]
+	repositories *recent.Memory[string, origin.Repository]
+	versions     *recent.Memory[module.Version, small]
 	locating     *share.Flights[origin.Repository]
 	hauling      *share.Flights[*haul]
 
@@ -151,8 +152,8 @@ func New(o Options) (*Source, error) {
 	s.slots = limit.NewFair(limit.Turns{Slots: s.o.MaxProcesses, PerKey: max(1, s.o.MaxProcesses-1)})
 	room := s.o.MaxProcesses + s.o.MaxWaiting
 	s.fetches = limit.NewInFlight(room, max(1, room*3/4)) // one host gets three quarters at most
-	s.repositories = share.NewRecent[string, origin.Repository](repositoryAge, rememberedRepositories)
-	s.versions = share.NewRecent[module.Version, small](versionAge, rememberedVersions)
+	s.repositories = recent.New[string, origin.Repository](rememberedRepositories)
+	s.versions = recent.New[module.Version, small](rememberedVersions)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.locating = share.NewFlights[origin.Repository](s.ctx, &s.going, nil)
 	s.hauling = share.NewFlights(s.ctx, &s.going, (*haul).share)
@@ -240,7 +241,7 @@ func (s *Source) locate(ctx context.Context, mod string) (origin.Repository, err
 	return s.locating.Join(ctx, mod, func(ctx context.Context) (origin.Repository, error) {
 		r, err := s.origin.Find(ctx, mod)
 		if err == nil {
-			s.repositories.Put(mod, r)
+			s.repositories.Put(mod, r, time.Now().Add(repositoryAge))
 		}
 		return r, err
 	})

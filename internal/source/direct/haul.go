@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/mod/module"
 
@@ -90,7 +91,7 @@ func readSmall(c *cage.Cage, mod, version string) (files small, err error) {
 // remember keeps small files of a version for those who ask for them next.
 func (s *Source) remember(mod, version string, files small) {
 	if len(files.info)+len(files.mod) <= maxRemembered {
-		s.versions.Put(module.Version{Path: mod, Version: version}, files)
+		s.versions.Put(module.Version{Path: mod, Version: version}, files, time.Now().Add(versionAge))
 	}
 }
 

@@ -1,12 +1,9 @@
 // Package share lets those who want equal work share it: it is done once for all of them.
 //
-//   - [Flights]: who wants work that is under way waits for it with the others. It is for
-//     all who wait: whoever leaves ends nothing for them, and with the last one it ends.
-//   - [Recent]: what was found out just now is known for a while.
-//
-// Every queue ends with the context of who waits in it, and what is remembered has a
-// bound. Nothing here does any work itself or knows what it is about. All types are safe
-// for concurrent use.
+// Who wants work that is under way waits for it with the others. It is for all who wait:
+// whoever leaves ends nothing for them, and with the last one it ends. Every wait ends
+// with the context of who waits. Nothing here does any work itself or knows what it is
+// about.
 package share
 
 import (
@@ -14,7 +11,8 @@ import (
 	"sync"
 )
 
-// Flights let equal work be done once for all who want it at one time.
+// Flights let equal work be done once for all who want it at one time. They are safe for
+// concurrent use.
 type Flights[V any] struct {
 	ctx    context.Context // of the owner: work ends with it
 	going  *sync.WaitGroup // of the owner, who waits for all work
