@@ -52,7 +52,7 @@ var house = map[string]room{
 	"internal/egress":          {imports: []string{"internal/artifact"}},
 	"internal/source/flaw":     {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/egress", "internal/netrc", "internal/source", "internal/source/flaw"}},
-	"internal/credential":      {imports: []string{"internal/artifact", "internal/netrc"}},
+	"internal/credential":      {imports: []string{"internal/artifact", "internal/egress", "internal/netrc"}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/h1":              {imports: []string{"internal/artifact", compress, xmod}},
 	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/h1", "internal/source", "internal/store", otter, xmod, xsync}, tests: []string{"internal/store/mem"}},

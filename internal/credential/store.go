@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/goweir/weir/internal/egress"
 	"github.com/goweir/weir/internal/netrc"
 )
 
@@ -68,7 +69,7 @@ func (e Entry) holder(client *http.Client) (holder, error) {
 	if err != nil || u.Host == "" {
 		return holder{}, errors.New("the URL is none")
 	}
-	h := holder{scheme: u.Scheme, host: hostPort(u), path: strings.Trim(u.Path, "/")}
+	h := holder{scheme: u.Scheme, host: egress.HostPort(u), path: strings.Trim(u.Path, "/")}
 	h.find, err = e.finder(client)
 	return h, err
 }
@@ -130,17 +131,9 @@ func (s *Store) Find(ctx context.Context, u *url.URL) (Credential, bool, error) 
 }
 
 func (h *holder) fits(u *url.URL) bool {
-	if h.scheme != u.Scheme || !strings.EqualFold(h.host, hostPort(u)) {
+	if h.scheme != u.Scheme || h.host != egress.HostPort(u) {
 		return false
 	}
 	rest, ok := strings.CutPrefix(strings.Trim(u.Path, "/"), h.path)
 	return ok && (rest == "" || h.path == "" || rest[0] == '/' || rest == ".git")
-}
-
-// hostPort is the host with the port, also where that is the usual one.
-func hostPort(u *url.URL) string {
-	if port := u.Port(); port != "" {
-		return u.Hostname() + ":" + port
-	}
-	return u.Hostname() + ":" + map[string]string{"https": "443", "http": "80", "ssh": "22"}[u.Scheme]
 }

@@ -111,17 +111,11 @@ func (d Dialer) connect(ctx context.Context, proxy *url.URL, hostport string) (n
 
 // reach connects to the proxy itself.
 func (d Dialer) reach(ctx context.Context, proxy *url.URL) (net.Conn, error) {
-	port := proxy.Port()
-	switch {
-	case proxy.Scheme != "http" && proxy.Scheme != "https":
+	if proxy.Scheme != "http" && proxy.Scheme != "https" {
 		return nil, fmt.Errorf("its scheme is %q, and only http and https are spoken", proxy.Scheme)
-	case port == "" && proxy.Scheme == "https":
-		port = "443"
-	case port == "":
-		port = "80"
 	}
 	dialer := net.Dialer{Timeout: ConnectTimeout}
-	address := net.JoinHostPort(proxy.Hostname(), port)
+	address := HostPort(proxy)
 	if proxy.Scheme == "http" {
 		return dialer.DialContext(ctx, "tcp", address)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/credential"
-	"github.com/goweir/weir/internal/source/direct/origin"
+	"github.com/goweir/weir/internal/egress"
 )
 
 const canary = "c4n4ry/s3cret +@:%"
@@ -21,7 +21,7 @@ const canary = "c4n4ry/s3cret +@:%"
 type keys map[string]credential.Credential
 
 func (k keys) Find(_ context.Context, u *url.URL) (credential.Credential, bool, error) {
-	c, ok := k[origin.HostPort(u)]
+	c, ok := k[egress.HostPort(u)]
 	return c, ok, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -64,7 +63,7 @@ func newOrigin(base *url.URL, o Options) *origin {
 	}
 	dial := newAddresses(&net.Dialer{Timeout: o.Timeouts.Connect, ControlContext: new(guard).control})
 	transport := newTransport(o, dial)
-	return &origin{next: transport, proxy: transport.Proxy, scheme: base.Scheme, host: hostPort(base), header: header, addresses: dial}
+	return &origin{next: transport, proxy: transport.Proxy, scheme: base.Scheme, host: egress.HostPort(base), header: header, addresses: dial}
 }
 
 // certificateOf shows the client certificate to the upstream alone, and nothing to
@@ -80,26 +79,13 @@ func certificateOf(o Options) func(*tls.CertificateRequestInfo) (*tls.Certificat
 	}
 }
 
-// hostPort is the host and port that a URL leads to.
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	switch {
-	case port != "":
-	case u.Scheme == "https":
-		port = "443"
-	case u.Scheme == "http":
-		port = "80"
-	}
-	return strings.ToLower(net.JoinHostPort(u.Hostname(), port))
-}
-
 // RoundTrip implements http.RoundTripper.
 func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
 	proxy, err := o.proxy(req)
 	if err != nil { // which may cite its password
 		return nil, &artifact.Error{Class: artifact.ErrBadUpstream, Reason: "the URL of the proxy in the environment (HTTP_PROXY, HTTPS_PROXY) is malformed"}
 	}
-	host := hostPort(req.URL)
+	host := egress.HostPort(req.URL)
 	h := &hop{
 		own:    req.URL.Scheme == o.scheme && host == o.host,
 		direct: proxy == nil,

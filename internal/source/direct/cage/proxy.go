@@ -14,7 +14,6 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/egress"
-	"github.com/goweir/weir/internal/source/direct/origin"
 )
 
 // A proxy is the only way out for commands in a cage: a forward proxy on a
@@ -142,7 +141,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && given.page != nil:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Write(given.page)
-	case r.URL.Scheme == "http" && origin.HostPort(r.URL) == given.plain:
+	case r.URL.Scheme == "http" && egress.HostPort(r.URL) == given.plain:
 		p.forward.ServeHTTP(w, r.WithContext(given.ctx))
 	default:
 		given.note(&artifact.Error{Class: artifact.ErrForbidden, Reason: artifact.Clean("the repository sends its visitors to "+r.Host+" instead, which is not followed", maxReason)})

@@ -74,7 +74,7 @@ const sshFailed = 255
 // does not work; nil: it does. Hosts of repositories let nobody run a command, which is
 // fine.
 func TrySSH(ctx context.Context, d egress.Dialer, u *url.URL, key credential.Credential) error {
-	host, hostport := strings.ToLower(u.Hostname()), origin.HostPort(u)
+	host, hostport := strings.ToLower(u.Hostname()), egress.HostPort(u)
 	to, err := d.Pin(ctx, hostport)
 	if err != nil {
 		return err

@@ -36,18 +36,7 @@ func (r Repository) Page() []byte {
 }
 
 // HostPort returns where the repository is served.
-func (r Repository) HostPort() string { return HostPort(r.Location) }
-
-// HostPort returns the host and the port of a URL, also where that is the usual one.
-func HostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = defaultPorts[u.Scheme]
-	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
-}
-
-var defaultPorts = map[string]string{"https": "443", "http": "80", "ssh": "22"}
+func (r Repository) HostPort() string { return egress.HostPort(r.Location) }
 
 // codeHosts are those whose repositories the go command tells from the path
 // alone: so many elements of it.
@@ -146,7 +135,7 @@ func (c *Client) check(r Repository) error {
 
 // allowsPlain reports whether the operator allows http with the host of a URL.
 func (c *Client) allowsPlain(u *url.URL) bool {
-	_, text, _ := net.SplitHostPort(HostPort(u))
+	_, text, _ := net.SplitHostPort(egress.HostPort(u))
 	port, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && c.o.Guard.AllowsPlain(u.Hostname(), uint16(port))
 }
