@@ -243,6 +243,8 @@ func TestClientCertificatesTellWhoAsks(t *testing.T) {
 		"host":        {x509.Certificate{DNSNames: []string{"ci.example.com"}, NotAfter: later}, "ci.example.com"},
 		"nobody":      {x509.Certificate{NotAfter: later}, ""},
 		"controls":    {x509.Certificate{Subject: pkix.Name{CommonName: "a\nb"}, NotAfter: later}, ""},
+		"bad unit":    {x509.Certificate{Subject: pkix.Name{CommonName: "x", OrganizationalUnit: []string{"dev", "a\nb"}}, NotAfter: later}, ""},
+		"empty unit":  {x509.Certificate{Subject: pkix.Name{CommonName: "x", OrganizationalUnit: []string{""}}, NotAfter: later}, ""},
 		"expired":     {x509.Certificate{DNSNames: []string{"x"}, NotAfter: time.Now().Add(-time.Second)}, ""},
 	} {
 		r := request()

@@ -10,7 +10,8 @@ import (
 // fromCertificate returns who a certificate is of, which the TLS server has
 // verified when the connection began: its name is the common name or else the
 // first URI, mail address or host name it is for, and its groups are its
-// organizational units.
+// organizational units. A group that has no proper name is not left out: it may be
+// one that is kept from something.
 func fromCertificate(c *x509.Certificate, now time.Time) (policy.Subject, error) {
 	if now.After(c.NotAfter) {
 		return policy.Subject{}, refuse("the client certificate expired at "+c.NotAfter.UTC().Format(time.RFC3339), "renew the certificate; or run: weir login")
@@ -18,6 +19,9 @@ func fromCertificate(c *x509.Certificate, now time.Time) (policy.Subject, error)
 	name := certificateName(c)
 	if policy.CheckName(name) != nil {
 		return policy.Subject{}, refuse("the client certificate names nobody", "use one with a common name, or a URI, mail address or host name; or run: weir login")
+	}
+	if policy.CheckGroups(c.Subject.OrganizationalUnit) != nil {
+		return policy.Subject{}, refuse("the client certificate has an organizational unit that cannot be the name of a group", "use one whose units are short and of visible characters; or run: weir login")
 	}
 	return policy.Subject{Name: name, Method: MethodCertificate, Groups: c.Subject.OrganizationalUnit}, nil
 }

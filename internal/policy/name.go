@@ -25,4 +25,14 @@ func CheckName(s string) error {
 	return nil
 }
 
+// CheckGroups checks the names of the groups of a subject.
+func CheckGroups(groups []string) error {
+	for _, g := range groups {
+		if err := CheckName(g); err != nil {
+			return fmt.Errorf("group %q: %w", g, err)
+		}
+	}
+	return nil
+}
+
 func isControl(r rune) bool { return !unicode.IsGraphic(r) }

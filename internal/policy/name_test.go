@@ -12,9 +12,12 @@ func TestNamesAreWhatTheyLookLike(t *testing.T) {
 		if err := policy.CheckName(good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
+		if err := policy.CheckGroups([]string{good, good}); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
 	}
 	for _, bad := range []string{"", " a", "a ", "a\nb", "a\x1b[31m", "x\u202ey", "\xff", strings.Repeat("x", 251)} {
-		if policy.CheckName(bad) == nil {
+		if policy.CheckName(bad) == nil || policy.CheckGroups([]string{"good", bad}) == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}

@@ -141,12 +141,7 @@ func checkNames(user string, groups []string) error {
 	if err := policy.CheckName(user); err != nil {
 		return fmt.Errorf("user %q: %w", user, err)
 	}
-	for _, g := range groups {
-		if err := policy.CheckName(g); err != nil {
-			return fmt.Errorf("group %q: %w", g, err)
-		}
-	}
-	return nil
+	return policy.CheckGroups(groups)
 }
 
 // sorted returns groups in order, each once.

@@ -91,6 +91,19 @@ func TestATokenThatHasTwoNamesIsRefused(t *testing.T) {
 	}
 }
 
+func TestGroupsHaveProperNames(t *testing.T) {
+	p := newProvider(standardKeys())
+	for _, prefix := range []string{"", "id:"} {
+		v := trusting(t, p, func(i *idtoken.Issuer) { i.Prefix = prefix })
+		for _, bad := range []string{"", "a\nb", "a\x1b[31m", "x\u202ey", "a ", strings.Repeat("x", 251)} {
+			s, err := v.Verify(t.Context(), p.token(map[string]any{"groups": []string{"dev", bad}}))
+			if artifact.Class(err) != artifact.ErrUnauthorized {
+				t.Errorf("%q: %+v, %v", bad, s, err)
+			}
+		}
+	}
+}
+
 func TestForgedAndUnfitTokensAreRefusedAndSayWhy(t *testing.T) {
 	p := newProvider(standardKeys())
 	v := trusting(t, p, func(i *idtoken.Issuer) { i.Claims = []string{"owner=acme", "ref=refs/heads/*"} })

@@ -132,6 +132,10 @@ func (i *issuer) subject(c claims) (policy.Subject, error) {
 	for _, g := range c[i.GroupsClaim] {
 		s.Groups = append(s.Groups, i.Prefix+g)
 	}
+	// None is left out, since it may be one that is kept from something.
+	if policy.CheckGroups(s.Groups) != nil || slices.Contains(c[i.GroupsClaim], "") {
+		return policy.Subject{}, refuse("the identity token has a group in its claim "+i.GroupsClaim+" that has no proper name", "ask those who run this proxy which claim holds the groups")
+	}
 	return s, nil
 }
 
