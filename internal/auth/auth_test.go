@@ -104,6 +104,23 @@ func TestPasswordsAreAcceptedForTheirUserOnly(t *testing.T) {
 	}
 }
 
+func TestTheLongestNameAndPasswordFitIntoAHeader(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	name, password := strings.Repeat("n", policy.MaxName), strings.Repeat("p", accounts.MaxPassword)
+	if err := accounts.SetUser(path, accounts.User{Name: name}, password); err != nil {
+		t.Fatal(err)
+	}
+	a := newAuthenticator(t, auth.Options{File: load(t, path)})
+	if s, err := authenticate(a, basic(name, password)); err != nil || s.Name != name {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, header := range []string{basic("", password+"p"), basic(name, password+"p"), basic(name+"n", password)} {
+		if s, err := authenticate(a, header); artifact.Class(err) != artifact.ErrUnauthorized || s.Name != "" {
+			t.Errorf("%d bytes: %+v, %v", len(header), s, err)
+		}
+	}
+}
+
 func TestWithoutCredentialsOneIsNobodyOrRefused(t *testing.T) {
 	s, err := authenticate(newAuthenticator(t, auth.Options{}))
 	if want := (policy.Subject{Addr: netip.MustParseAddr("192.0.2.1")}); err != nil || !reflect.DeepEqual(s, want) {

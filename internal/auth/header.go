@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/auth/accounts"
+	"github.com/goweir/weir/internal/policy"
 )
 
 // The schemes of the Authorization header.
@@ -22,8 +23,11 @@ type credentials struct {
 	secret string // password of basic, or token
 }
 
-// maxSecret bounds passwords and tokens, in bytes.
-const maxSecret = accounts.MaxPassword
+// Bounds of what a header may hold, in bytes.
+const (
+	maxSecret = accounts.MaxPassword // of a password or token
+	maxBasic  = policy.MaxName + len(":") + maxSecret
+)
 
 // parseAuthorization reads an Authorization header.
 //
@@ -46,7 +50,7 @@ func parseAuthorization(header string) (credentials, error) {
 var errMalformed = refuse("the Authorization header is malformed", "write Basic with base64 of USER:PASSWORD, or Bearer with a token; or run: weir login")
 
 func parseBasic(encoded string) (credentials, error) {
-	if len(encoded) > base64.StdEncoding.EncodedLen(maxSecret) {
+	if len(encoded) > base64.StdEncoding.EncodedLen(maxBasic) {
 		return credentials{}, errMalformed
 	}
 	decoded, err := base64.StdEncoding.DecodeString(encoded)
@@ -54,7 +58,7 @@ func parseBasic(encoded string) (credentials, error) {
 		return credentials{}, errMalformed
 	}
 	user, password, ok := strings.Cut(string(decoded), ":")
-	if !ok {
+	if !ok || len(password) > maxSecret {
 		return credentials{}, errMalformed
 	}
 	if password == "" && accounts.IsToken(user) {

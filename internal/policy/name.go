@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxName bounds names of subjects and groups, in bytes.
-const maxName = 250
+// MaxName bounds names of subjects and groups, in bytes.
+const MaxName = 250
 
 // CheckName checks the name of a subject or group, which stands in logs and is
 // compared with what people have written: it must be what it looks like.
@@ -17,8 +17,8 @@ func CheckName(s string) error {
 	switch {
 	case s == "":
 		return errors.New("the name is empty")
-	case len(s) > maxName:
-		return fmt.Errorf("the name is longer than %d bytes", maxName)
+	case len(s) > MaxName:
+		return fmt.Errorf("the name is longer than %d bytes", MaxName)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, isControl) || strings.TrimSpace(s) != s:
 		return errors.New("names are made of visible characters, with blanks between them at most")
 	}
