@@ -260,6 +260,32 @@ func TestABrokenCloneIsMadeAnew(t *testing.T) {
 	}
 }
 
+func TestABrokenCloneIsMadeAnewWhileOthersUseIt(t *testing.T) {
+	f := newForge(t)
+	r := repo(t, f, caged, simple(caged, "v1.0.0"))
+	s := open(t, f)
+	mustFetch(t, s, caged+"/@v/v1.0.0.zip")
+	at, ok := s.repositories.Get(caged)
+	if !ok {
+		t.Fatal("nobody knows where the repository is")
+	}
+	other, err := s.clones.Use(at.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	truncate(t, filepath.Join(bareClone(t, s), "objects"))
+	commit(t, r, modtest.Commit{Files: files{"y": "1"}, Tags: []string{"v1.0.1"}})
+	mustFetch(t, s, caged+"/@v/v1.0.1.zip")
+	if entries, err := os.ReadDir(other.Dir()); err != nil || len(entries) == 0 {
+		t.Errorf("the clone is gone while somebody uses it: %v, %v", entries, err)
+	}
+	if err := other.GiveBack(); err != nil {
+		t.Fatal(err)
+	}
+	bareClone(t, s) // the only one
+	mustFetch(t, s, caged+"/@v/v1.0.0.zip")
+}
+
 func truncate(t *testing.T, dir string) {
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

@@ -4,7 +4,8 @@
 //     their limit and no other has been out of use for as long. One in use never goes.
 //   - What a command that was killed has left in it, such as locks, is gone before the
 //     next one uses it.
-//   - A clone that is of no use goes as soon as nobody uses it.
+//   - A clone that is of no use is used by nobody who comes later, for whom there is a
+//     new one at once, and goes when those have left who use it.
 //   - One command at a time asks a repository what it has.
 //
 // What is in a clone, this package does not know, and it runs nothing. One Cache has its
@@ -30,15 +31,17 @@ type Cache struct {
 	trash string // where those that are given up go before they are removed
 	limit int64  // bytes
 
-	mu  sync.Mutex
-	all map[string]*Clone // by name
+	mu     sync.Mutex
+	all    map[*Clone]bool
+	newest map[string]*Clone // of each repository, by name
+	last   int64             // number of a clone, which is higher than all before
 }
 
 // A Clone is what is kept of one repository: the folder that the go command has as
 // its GOMODCACHE/cache/vcs.
 type Clone struct {
 	cache *Cache
-	name  string
+	name  string // of the repository; that of the folder is this, a dash and a number
 	dir   string
 	// talk is held by the one command that may ask the repository what it
 	// has: the next one finds what this one fetched.
@@ -56,7 +59,7 @@ type Clone struct {
 // what an earlier process has left there. The folder trash must be there, in the same
 // file system; what is in it may be removed at any time.
 func Open(dir, trash string, limit int64) (*Cache, error) {
-	c := &Cache{dir: dir, trash: trash, limit: limit, all: map[string]*Clone{}}
+	c := &Cache{dir: dir, trash: trash, limit: limit, all: map[*Clone]bool{}, newest: map[string]*Clone{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -64,7 +67,7 @@ func Open(dir, trash string, limit int64) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range entries {
+	for _, entry := range entries { // of one repository the newest comes last, and the others were given up
 		info, err := entry.Info()
 		if err != nil {
 			return nil, err
@@ -82,9 +85,15 @@ func Open(dir, trash string, limit int64) (*Cache, error) {
 	return c, removeAll(gone)
 }
 
-func (c *Cache) add(name string) *Clone {
-	k := &Clone{cache: c, name: name, dir: filepath.Join(c.dir, name), talk: make(chan struct{}, 1)}
-	c.all[name] = k
+// add takes in the clone that is in a folder, in place of an older one of the same
+// repository.
+func (c *Cache) add(folder string) *Clone {
+	name, _, _ := strings.Cut(folder, "-")
+	k := &Clone{cache: c, name: name, dir: filepath.Join(c.dir, folder), talk: make(chan struct{}, 1)}
+	if old := c.newest[name]; old != nil {
+		old.bad = true
+	}
+	c.all[k], c.newest[name] = true, k
 	return k
 }
 
@@ -94,9 +103,10 @@ func (c *Cache) Use(repository string) (*Clone, error) {
 	name := fmt.Sprintf("%x", sha256.Sum256([]byte(repository)))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k, ok := c.all[name]
-	if !ok {
-		k = c.add(name)
+	k := c.newest[name]
+	if k == nil || k.bad {
+		c.last = max(c.last+1, time.Now().UnixNano())
+		k = c.add(fmt.Sprintf("%s-%d", name, c.last))
 	}
 	if err := os.MkdirAll(k.dir, 0o700); err != nil {
 		return nil, err
@@ -135,7 +145,8 @@ func (k *Clone) Killed() {
 	k.dirty = true
 }
 
-// GiveUp notes that the clone is of no use.
+// GiveUp notes that the clone is of no use. Whoever uses it may go on, but nobody else
+// gets it.
 func (k *Clone) GiveUp() {
 	k.cache.mu.Lock()
 	defer k.cache.mu.Unlock()
@@ -150,7 +161,10 @@ func (c *Cache) evict() (gone []string) {
 		if k == nil {
 			return gone
 		}
-		delete(c.all, k.name)
+		delete(c.all, k)
+		if c.newest[k.name] == k {
+			delete(c.newest, k.name)
+		}
 		to, err := os.MkdirTemp(c.trash, "clone-")
 		if err == nil {
 			err = os.Rename(k.dir, filepath.Join(to, k.name))
@@ -166,7 +180,7 @@ func (c *Cache) evict() (gone []string) {
 func (c *Cache) victim() *Clone {
 	var total int64
 	var oldest *Clone
-	for _, k := range c.all {
+	for k := range c.all {
 		total += k.size
 		switch {
 		case k.users > 0:

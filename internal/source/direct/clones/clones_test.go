@@ -67,6 +67,62 @@ func TestACloneInUseIsNotGivenUp(t *testing.T) {
 	}
 }
 
+func TestACloneOfNoUseIsForNobodyElse(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir, 1<<20)
+	broken := use(t, c, "a")
+	fill(t, broken, "pack")
+	broken.GiveUp()
+	fresh := use(t, c, "a")
+	if fresh == broken || fresh.Dir() == broken.Dir() {
+		t.Fatal("the next one gets it, too")
+	}
+	broken.GiveUp() // as all do who find out
+	if again := use(t, c, "a"); again != fresh {
+		t.Error("the new one is given up, too")
+	}
+	kept := fill(t, fresh, "pack")
+	crashed := open(t, dir, 1<<20) // while both were in use
+	if k := use(t, crashed, "a"); k.Dir() != fresh.Dir() || !exists(kept) || exists(broken.Dir()) {
+		t.Errorf("after a crash: %s; the new one is there: %v, the broken one: %v", k.Dir(), exists(kept), exists(broken.Dir()))
+	}
+}
+
+func TestANewCloneNeverGetsTheFolderOfAnother(t *testing.T) {
+	c := open(t, t.TempDir(), 10)
+	broken := use(t, c, "a")
+	broken.GiveUp()
+	for range 3 {
+		k := use(t, c, "a")
+		fill(t, k, "pack")
+		if k.Dir() == broken.Dir() {
+			t.Fatal("it has the folder of the broken one, which is in use")
+		}
+		giveBack(t, k) // and gone, since it is too large
+	}
+}
+
+func TestACloneOfNoUseGoesWithItsLastUser(t *testing.T) {
+	c := open(t, t.TempDir(), 1<<20)
+	broken := use(t, c, "a")
+	use(t, c, "a")
+	broken.GiveUp()
+	giveBack(t, broken)
+	fresh := use(t, c, "a")
+	if !exists(broken.Dir()) {
+		t.Error("it is gone while it is used")
+	}
+	giveBack(t, broken)
+	if exists(broken.Dir()) || !exists(fresh.Dir()) {
+		t.Errorf("left: the broken one %v, the new one %v", exists(broken.Dir()), exists(fresh.Dir()))
+	}
+	fresh.GiveUp()
+	giveBack(t, fresh)
+	if k := use(t, c, "a"); !exists(k.Dir()) || k == fresh {
+		t.Error("there is no new one")
+	}
+}
+
 func TestTheOneUnusedForLongestGoesFirstAlsoAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, 250)
