@@ -1,48 +1,32 @@
 package walk
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/h1"
 )
 
 // goSumLines are the lines of go.sum for what was fetched.
 func (w *walk) goSumLines() []string {
 	var lines []string
 	if w.mod != nil {
-		sum, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(w.mod)), nil })
-		if err == nil {
-			lines = append(lines, fmt.Sprintf("%s %s/go.mod %s", w.module.Path, w.module.Version, sum))
+		lines = append(lines, fmt.Sprintf("%s %s/go.mod %s", w.module.Path, w.module.Version, h1.GoMod(w.mod)))
+	}
+	if w.zip != nil {
+		n := artifact.Name{Kind: artifact.Zip, Module: w.module.Path, Version: w.module.Version}
+		if sum, err := h1.Hash(n, bytes.NewReader(w.zip), int64(len(w.zip))); err == nil {
+			lines = append(lines, fmt.Sprintf("%s %s %s", w.module.Path, w.module.Version, sum))
 		}
 	}
-	if sum, err := hashZip(w.zip); w.zip != nil && err == nil {
-		lines = append(lines, fmt.Sprintf("%s %s %s", w.module.Path, w.module.Version, sum))
-	}
 	return lines
-}
-
-// hashZip is the h1 hash of a zip.
-func hashZip(data []byte) (string, error) {
-	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		return "", err
-	}
-	files := map[string]*zip.File{}
-	var names []string
-	for _, f := range z.File {
-		files[f.Name], names = f, append(names, f.Name)
-	}
-	return dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return files[name].Open() })
 }
 
 // contradicted is a line for the same file with another hash.
