@@ -64,7 +64,7 @@ var house = map[string]room{
 		"internal/artifact", "internal/command", "internal/credential", "internal/egress", "internal/source/direct/clones", "internal/source/direct/origin", xmod,
 	}},
 	"internal/source/direct/clones": {},
-	"internal/source/direct/origin": {imports: []string{"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/source", xmod}},
+	"internal/source/direct/origin": {imports: []string{"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/source/flaw", xmod}},
 	"internal/source/direct/share":  {},
 	"internal/source/direct": {imports: []string{
 		"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/limit", "internal/recent",

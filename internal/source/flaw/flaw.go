@@ -13,22 +13,44 @@ package flaw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/source"
 )
 
-// Of returns the function that finds what is wrong with an artifact; nil for
-// tiles of checksum databases, since only their tree tells if they are right. Of
-// a zip it reads the files, too, unless hashed says that somebody else does, who
-// would notice that their sizes or contents are not as declared.
+// Check returns a [blob.Blob.Check] that finds what is wrong with an artifact; nil
+// for tiles of checksum databases, since only their tree tells if they are right.
+// Of a zip it reads the files, too, unless hashed says that somebody else does,
+// who would notice that their sizes or contents are not as declared.
 //
-// The function returns an *fs.PathError for trouble with the spool, or that of
-// the context if this ends; neither is a flaw.
-func Of(n artifact.Name, hashed bool) func(context.Context, *blob.Spool) error {
+// What it finds goes through blame, which says whose fault it is. Trouble with the
+// spool and the end of the context are nobody's.
+func Check(n artifact.Name, hashed bool, blame func(error) error) func(context.Context, *blob.Spool) error {
+	find := of(n, hashed)
+	if find == nil {
+		return nil
+	}
+	return func(ctx context.Context, s *blob.Spool) error {
+		err := find(ctx, s)
+		if err == nil {
+			return nil
+		}
+		if _, ours := errors.AsType[*fs.PathError](err); ours || ctx.Err() != nil {
+			return fmt.Errorf("check of %s: %w", n, err)
+		}
+		return blame(err)
+	}
+}
+
+// of returns the function that finds what is wrong with an artifact. Its error is
+// an *fs.PathError for trouble with the spool, or that of the context if this
+// ends; neither is a flaw.
+func of(n artifact.Name, hashed bool) func(context.Context, *blob.Spool) error {
 	switch n.Kind {
 	case artifact.List:
 		return ofText(n, source.CheckList)

@@ -28,7 +28,7 @@ func TestTextsAreReadAsWhatTheirKindSays(t *testing.T) {
 	} {
 		find := func(data string) error {
 			_, err := sourcetest.Receive(t, n, &blob.Blob{
-				Info: blob.Info{Size: -1}, Body: io.NopCloser(strings.NewReader(data)), Check: Of(n, false),
+				Info: blob.Info{Size: -1}, Body: io.NopCloser(strings.NewReader(data)), Check: of(n, false),
 			})
 			return err
 		}
@@ -39,7 +39,7 @@ func TestTextsAreReadAsWhatTheirKindSays(t *testing.T) {
 			t.Errorf("%s: a web page passes", n)
 		}
 	}
-	if Of(artifact.Name{Kind: artifact.SumTile, DB: "sum.example.org", Tile: "tile/8/0/000"}, false) != nil {
+	if of(artifact.Name{Kind: artifact.SumTile, DB: "sum.example.org", Tile: "tile/8/0/000"}, false) != nil {
 		t.Error("a tile is looked at")
 	}
 }
@@ -49,7 +49,7 @@ func TestATextThatIsTooLargeIsNotRead(t *testing.T) {
 	s := blob.NewSpool(1<<30, nil)
 	defer s.Close()
 	s.Write(bytes.Repeat([]byte("v1.0.0\n"), int(n.Kind.MaxSize())/7+1))
-	if err := Of(n, false)(t.Context(), s); err == nil || err.Error() != TooLarge(n.Kind).Error() {
+	if err := of(n, false)(t.Context(), s); err == nil || err.Error() != TooLarge(n.Kind).Error() {
 		t.Error(err)
 	}
 }

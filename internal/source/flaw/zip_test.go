@@ -84,7 +84,7 @@ func patch(data []byte, at int, b ...byte) []byte {
 func checkZip(t *testing.T, data []byte, hashed bool) error {
 	t.Helper()
 	_, err := sourcetest.Receive(t, zipName, &blob.Blob{
-		Info: blob.Info{Size: int64(len(data))}, Body: io.NopCloser(bytes.NewReader(data)), Check: Of(zipName, hashed),
+		Info: blob.Info{Size: int64(len(data))}, Body: io.NopCloser(bytes.NewReader(data)), Check: of(zipName, hashed),
 	})
 	return err
 }
@@ -274,7 +274,7 @@ func TestTroubleOfOursIsNoFlaw(t *testing.T) {
 	inMemory := blob.NewSpool(1<<20, nil)
 	defer inMemory.Close()
 	inMemory.Write(files(t, root+"go.mod"))
-	err := Of(zipName, false)(t.Context(), inMemory)
+	err := of(zipName, false)(t.Context(), inMemory)
 	if _, ours := errors.AsType[*fs.PathError](err); !ours {
 		t.Errorf("a zip in memory: %v", err)
 	}
@@ -285,7 +285,7 @@ func TestTroubleOfOursIsNoFlaw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Of(zipName, false)(ctx, spool); !errors.Is(err, context.Canceled) {
+	if err := of(zipName, false)(ctx, spool); !errors.Is(err, context.Canceled) {
 		t.Errorf("an ended context: %v", err)
 	}
 }

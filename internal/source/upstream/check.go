@@ -2,9 +2,7 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
@@ -12,23 +10,9 @@ import (
 )
 
 // check returns the Check of an artifact of an upstream: that it is what its
-// kind says, as far as can be told without asking anybody. What goes wrong here
-// meanwhile is no fault of the upstream.
+// kind says, as far as can be told without asking anybody.
 func check(from string, n artifact.Name, zipsHashed bool) func(context.Context, *blob.Spool) error {
-	find := flaw.Of(n, zipsHashed)
-	if find == nil {
-		return nil
-	}
-	return func(ctx context.Context, s *blob.Spool) error {
-		err := find(ctx, s)
-		if err == nil {
-			return nil
-		}
-		if _, ours := errors.AsType[*fs.PathError](err); ours || ctx.Err() != nil {
-			return fmt.Errorf("check of %s: %w", n, err)
-		}
-		return badBody(from, n, err)
-	}
+	return flaw.Check(n, zipsHashed, func(err error) error { return badBody(from, n, err) })
 }
 
 // hashed reports whether a later check reads every file of the zip of a module.

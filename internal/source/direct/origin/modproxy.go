@@ -1,21 +1,17 @@
 package origin
 
 import (
-	"archive/zip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
 
-	"golang.org/x/mod/module"
-
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/credential"
-	"github.com/goweir/weir/internal/source"
+	"github.com/goweir/weir/internal/source/flaw"
 )
 
 // Fetch fetches an artifact of a module from where its modules are, which is a module
@@ -30,17 +26,12 @@ func (c *Client) Fetch(ctx context.Context, r Repository, n artifact.Name) (*blo
 		return nil, err
 	}
 	host := u.Hostname()
-	body := &proxyBody{inner: resp.Body, from: host, left: n.Kind.MaxSize(), cancel: cancel}
+	body := &proxyBody{inner: resp.Body, from: host, kind: n.Kind, left: n.Kind.MaxSize(), cancel: cancel}
 	if resp.StatusCode != http.StatusOK {
 		defer body.Close()
 		return nil, artifact.FromStatus(host, resp.StatusCode, c.plainText(ctx, resp, body), 0)
 	}
-	check := func(_ context.Context, spool *blob.Spool) error {
-		if err := flaw(n, spool); err != nil {
-			return badAnswer(host, err)
-		}
-		return nil
-	}
+	check := flaw.Check(n, false, func(err error) error { return badAnswer(host, err) })
 	return &blob.Blob{Info: blob.Info{Size: resp.ContentLength}, Body: body, Check: check}, nil
 }
 
@@ -67,6 +58,7 @@ func (c *Client) plainText(ctx context.Context, resp *http.Response, body io.Rea
 type proxyBody struct {
 	inner  io.ReadCloser
 	from   string
+	kind   artifact.Kind
 	left   int64 // bytes that may still come
 	cancel context.CancelFunc
 }
@@ -75,7 +67,7 @@ type proxyBody struct {
 func (b *proxyBody) Read(p []byte) (int, error) {
 	n, err := b.inner.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, badAnswer(b.from, errors.New("it is too large"))
+		return 0, badAnswer(b.from, flaw.TooLarge(b.kind))
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return n, artifact.FromTransport(b.from, err)
@@ -87,50 +79,4 @@ func (b *proxyBody) Read(p []byte) (int, error) {
 func (b *proxyBody) Close() error {
 	b.cancel()
 	return b.inner.Close()
-}
-
-// flaw reports what is wrong with an artifact as far as it shows in itself.
-func flaw(n artifact.Name, s *blob.Spool) error {
-	if n.Kind == artifact.Zip {
-		return zipFlaw(n, s)
-	}
-	data, err := io.ReadAll(io.NewSectionReader(s, 0, s.Size()))
-	if err != nil {
-		return err
-	}
-	switch n.Kind {
-	case artifact.List:
-		return source.CheckList(data)
-	case artifact.Mod:
-		return source.CheckMod(data)
-	}
-	_, err = source.ParseInfo(n, data)
-	return err
-}
-
-// zipFlaw reports what is wrong with the directory of a zip: a name that a
-// module cannot have, or more than the go command extracts.
-func zipFlaw(n artifact.Name, s *blob.Spool) error {
-	z, err := zip.NewReader(s, s.Size())
-	if err != nil {
-		return err
-	}
-	left := uint64(artifact.Zip.MaxSize())
-	for _, f := range z.File {
-		name, ok := strings.CutPrefix(f.Name, n.Module+"@"+n.Version+"/")
-		if !ok {
-			return fmt.Errorf("the zip has the file %q", artifact.Clean(f.Name, 100))
-		}
-		if strings.HasSuffix(name, "/") || name == "" {
-			continue
-		}
-		if err := module.CheckFilePath(name); err != nil {
-			return err
-		}
-		if !f.Mode().IsRegular() || f.UncompressedSize64 > left {
-			return errors.New("the zip has a file that is none, or more than may be extracted")
-		}
-		left -= f.UncompressedSize64
-	}
-	return nil
 }
