@@ -55,7 +55,8 @@ var house = map[string]room{
 	"internal/credential":      {imports: []string{"internal/artifact", "internal/egress", "internal/netrc"}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/h1":              {imports: []string{"internal/artifact", compress, xmod}},
-	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/h1", "internal/source", "internal/store", otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
+	"internal/gosumdb":         {imports: []string{"internal/artifact", xmod}},
+	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/gosumdb", "internal/h1", "internal/source", "internal/store", otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/h1", "internal/source", "internal/store", otter, xmod}},
 	"internal/prefetch":        {imports: []string{"internal/artifact", "internal/cache", xmod}, tests: []string{"internal/blob"}},
 
@@ -93,7 +94,7 @@ var house = map[string]room{
 	"internal/config":   {imports: []string{"internal/goenv", "internal/spelling", xmod, yaml}},
 	"internal/daemon": {imports: []string{
 		"internal/admin", "internal/artifact", "internal/audit", "internal/auth", "internal/auth/accounts", "internal/auth/idtoken", "internal/blob", "internal/cache", "internal/certificate", "internal/config",
-		"internal/credential", "internal/egress", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
+		"internal/credential", "internal/egress", "internal/gosumdb", "internal/limit", "internal/policy", "internal/prefetch", "internal/server",
 		"internal/source", "internal/source/direct", "internal/source/direct/cage", "internal/source/pool", "internal/source/upstream", "internal/store", "internal/store/disk", "internal/store/mem", "internal/store/tier",
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
@@ -118,7 +119,7 @@ var house = map[string]room{
 	"internal/client/pkggraph":  {imports: []string{"internal/client/digraph", xsync}},
 	"internal/client/graphview": {imports: []string{"internal/artifact", "internal/client/diagram", "internal/client/gomod", "internal/client/modgraph", "internal/client/pkggraph", "internal/client/project", "internal/client/term", xmod}, tests: []string{"internal/blob", "internal/source"}},
 	"internal/client/explain":   {imports: []string{xmod}},
-	"internal/client/govars":    {imports: []string{"internal/source", "internal/spelling", "internal/sumdb"}},
+	"internal/client/govars":    {imports: []string{"internal/gosumdb", "internal/source", "internal/spelling"}},
 	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", "internal/spelling", yaml}},
 	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/filelock", "internal/goenv"}},
 	"internal/client/render":    {imports: []string{"internal/client/govars", "internal/client/profile", "internal/spelling", yaml}}, // yaml in tests only
@@ -126,7 +127,7 @@ var house = map[string]room{
 	"internal/client/gocmd":     {imports: []string{"internal/command"}},
 	"internal/client/goauth":    {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},
 	"internal/client/modsource": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
+		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/gosumdb", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
 	}},
 	"internal/client/modcache/check":  {imports: []string{xmod}},
 	"internal/client/modcache/folder": {imports: []string{"internal/filelock"}},
@@ -153,11 +154,11 @@ var house = map[string]room{
 	"internal/client/doctor/check":      {},
 	"internal/client/doctor/visit":      {imports: []string{"internal/artifact"}},
 	"internal/client/doctor/folder":     {imports: []string{"internal/client/doctor/check", xmod}},
-	"internal/client/doctor/settings":   {imports: []string{"internal/client/doctor/check", "internal/client/doctor/folder", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/source", "internal/sumdb", xmod}},
+	"internal/client/doctor/settings":   {imports: []string{"internal/client/doctor/check", "internal/client/doctor/folder", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/gosumdb", "internal/source", xmod}},
 	"internal/client/doctor/caches":     {imports: []string{"internal/client/doctor/check", "internal/client/doctor/settings"}, tests: []string{"internal/goenv"}},
 	"internal/client/doctor/advice":     {imports: []string{"internal/artifact", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/source"}, tests: []string{"internal/goenv"}},
 	"internal/client/doctor/proxy":      {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/client/goauth", "internal/netrc", "internal/source"}},
-	"internal/client/doctor/sums":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/sumdb", xmod}},
+	"internal/client/doctor/sums":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/gosumdb", xmod}},
 	"internal/client/doctor/repository": {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/command", xmod}},
 	"internal/client/doctor/walk":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/repository", "internal/client/doctor/settings", "internal/client/doctor/sums", "internal/client/doctor/visit", "internal/h1", "internal/source", xmod}},
 	"internal/client/doctor": {imports: []string{

@@ -11,7 +11,7 @@ import (
 	"github.com/goweir/weir/internal/client/bundle/intake"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/term"
-	"github.com/goweir/weir/internal/sumdb"
+	"github.com/goweir/weir/internal/gosumdb"
 )
 
 func importCommand() *cobra.Command {
@@ -58,7 +58,7 @@ func (i *importing) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	trusted, err := sumdb.ParseDatabase(cfg.Sumdb.Reveal())
+	trusted, err := gosumdb.Parse(cfg.Sumdb.Reveal())
 	if err != nil {
 		return usageError{fmt.Errorf("--sumdb: %w", err)}
 	}

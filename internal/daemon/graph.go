@@ -16,6 +16,7 @@ import (
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/cache"
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/limit"
 	"github.com/goweir/weir/internal/prefetch"
 	"github.com/goweir/weir/internal/source"
@@ -74,7 +75,7 @@ func (g *graph) stop() {
 //	modules outside it ──────► the upstreams in order
 //	all others ──────────────► verified ─► the upstreams in order
 func (d *daemon) build(cfg *config.Config) (*graph, error) {
-	parsed, err := sumdb.ParseDatabase(cfg.Sumdb.Reveal())
+	parsed, err := gosumdb.Parse(cfg.Sumdb.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("sumdb: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/source/pool"
 	"github.com/goweir/weir/internal/source/upstream"
@@ -219,7 +220,7 @@ func (b *builder) retrying(links []source.Link) source.Source {
 // database makes the checksum database. It is reached through every upstream of
 // the public list that proxies it, and directly in the end, or first if it was
 // said where.
-func (b *builder) database(parsed sumdb.Config, skip func(string) bool) (*sumdb.Database, error) {
+func (b *builder) database(parsed gosumdb.Config, skip func(string) bool) (*sumdb.Database, error) {
 	f := b.cfg.Fetch
 	direct, err := upstream.NewSumDB(parsed.Name, parsed.URL, upstream.Options{UserAgent: "weir/" + b.version, Timeouts: timeouts(f.Connect, f.FirstByte, f.Stall, f.Total)})
 	if err != nil {

@@ -34,6 +34,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/store"
 )
@@ -90,7 +91,7 @@ const (
 
 // Database is a checksum database. It is safe for concurrent use.
 type Database struct {
-	config    Config
+	config    gosumdb.Config
 	verifiers note.Verifiers
 	o         Options
 	remotes   []*remote
@@ -112,7 +113,7 @@ type Database struct {
 }
 
 // New returns a Database. Close it at the end.
-func New(c Config, o Options) (*Database, error) {
+func New(c gosumdb.Config, o Options) (*Database, error) {
 	verifier, err := note.NewVerifier(c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("checksum database %s: %w", c.Name, err)

@@ -25,6 +25,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/store"
 	"github.com/goweir/weir/internal/store/mem"
@@ -38,7 +39,7 @@ type world struct {
 	policy  sumdb.Policy
 	t       *testing.T
 	skey    string
-	config  sumdb.Config
+	config  gosumdb.Config
 	modules map[string]string // module@version -> its lines
 	server  *server
 	store   store.Store
@@ -64,7 +65,7 @@ func newWorld(t *testing.T, change ...func(*sumdb.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := sumdb.ParseDatabase(vkey)
+	config, err := gosumdb.Parse(vkey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -800,34 +801,4 @@ func TestCloseWaitsForLookups(t *testing.T) {
 		wantClass(t, <-got, artifact.ErrUnavailable)
 		wantClass(t, w.checkMod("example.com/m1"), artifact.ErrUnavailable)
 	})
-}
-
-func TestParseDatabase(t *testing.T) {
-	_, vkey, err := note.GenerateKey(nil, "localhost.localdev/sumdb")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for text, want := range map[string]sumdb.Config{
-		"off":                          {Off: true},
-		"sum.golang.org":               {Name: "sum.golang.org"},
-		" sum.golang.org  https://x/y": {Name: "sum.golang.org", URL: "https://x/y"},
-		"sum.golang.google.cn":         {Name: "sum.golang.org", URL: "https://sum.golang.google.cn"},
-		vkey:                           {Name: "localhost.localdev/sumdb"},
-		vkey + " http://127.0.0.1:1":   {Name: "localhost.localdev/sumdb", URL: "http://127.0.0.1:1"},
-	} {
-		got, err := sumdb.ParseDatabase(text)
-		got.Key = ""
-		if err != nil || got != want {
-			t.Errorf("%q: %+v, %v", text, got, err)
-		}
-	}
-	_, funny, err := note.GenerateKey(nil, "a.b/../c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{"", "sum.example.com", "sum.golang.org a b", "sum.golang.org ftp://x", "sum.golang.org+bad+key", "off https://x", funny} {
-		if c, err := sumdb.ParseDatabase(text); err == nil {
-			t.Errorf("%q: %+v", text, c)
-		}
-	}
 }

@@ -19,9 +19,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/spelling"
-	"github.com/goweir/weir/internal/sumdb"
 )
 
 // variables are the variables, and how the go command reads them.
@@ -106,7 +106,7 @@ func checkSumDB(value string) error {
 	if strings.TrimSpace(value) == "" {
 		return errEmpty
 	}
-	_, err := sumdb.ParseDatabase(value)
+	_, err := gosumdb.Parse(value)
 	return err
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/goauth"
 	"github.com/goweir/weir/internal/goenv"
+	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/source/upstream"
 	"github.com/goweir/weir/internal/store/mem"
@@ -182,7 +183,7 @@ func (m *Modules) links(versionControl source.Source) []source.Link {
 // openSums opens the checksum database, which is reached through the proxies that
 // mirror it, and then directly; if it was said where it is, only there.
 func (m *Modules) openSums(env *goenv.Env, o Options) error {
-	c, err := sumdb.ParseDatabase(cmp.Or(env.Value("GOSUMDB"), "sum.golang.org"))
+	c, err := gosumdb.Parse(cmp.Or(env.Value("GOSUMDB"), "sum.golang.org"))
 	if err != nil {
 		return fmt.Errorf("GOSUMDB: %w", err)
 	}

@@ -7,12 +7,12 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/client/doctor/check"
-	"github.com/goweir/weir/internal/sumdb"
+	"github.com/goweir/weir/internal/gosumdb"
 )
 
 // GOSUMDB is the checksum database that is in force.
-func (s *Settings) GOSUMDB() (sumdb.Config, error) {
-	return sumdb.ParseDatabase(cmp.Or(s.Value("GOSUMDB"), "sum.golang.org"))
+func (s *Settings) GOSUMDB() (gosumdb.Config, error) {
+	return gosumdb.Parse(cmp.Or(s.Value("GOSUMDB"), "sum.golang.org"))
 }
 
 func (s *Settings) checkSumDB() check.Result {

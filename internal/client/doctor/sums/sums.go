@@ -26,7 +26,7 @@ import (
 	"github.com/goweir/weir/internal/client/doctor/proxy"
 	"github.com/goweir/weir/internal/client/doctor/settings"
 	"github.com/goweir/weir/internal/client/doctor/visit"
-	"github.com/goweir/weir/internal/sumdb"
+	"github.com/goweir/weir/internal/gosumdb"
 )
 
 // A Database is the checksum database of GOSUMDB, and the way to it.
@@ -35,7 +35,7 @@ type Database struct {
 	visitor  *visit.Visitor
 	adviser  *advice.Adviser
 	proxies  []*proxy.Proxy
-	config   sumdb.Config
+	config   gosumdb.Config
 	err      error // of GOSUMDB
 
 	find sync.Once    // the way:
