@@ -16,6 +16,7 @@ import (
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
+	"github.com/goweir/weir/internal/fileurl"
 	"github.com/goweir/weir/internal/goenv"
 )
 
@@ -194,7 +195,7 @@ func (e *exporting) printUse(out io.Writer, b *exportedHaul) error {
 		return err
 	}
 	abs, absErr := filepath.Abs(e.out)
-	use := "GOPROXY=" + fileURL(abs)
+	use := "GOPROXY=" + fileurl.Of(abs).String()
 	if len(b.Unproven) > 0 {
 		use += " GONOSUMDB=" + strings.Join(pathsOf(b.Unproven), ",")
 	}
@@ -211,13 +212,4 @@ func pathsOf(versions []string) []string {
 	}
 	slices.Sort(paths)
 	return slices.Compact(paths)
-}
-
-// fileURL is the URL of a folder.
-func fileURL(abs string) string {
-	path := filepath.ToSlash(abs)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
-	}
-	return "file://" + path
 }

@@ -32,10 +32,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path/filepath"
-	"strings"
 	"time"
 
+	"github.com/goweir/weir/internal/fileurl"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -126,17 +125,8 @@ func newSource(rawURL, prefix string, o Options) (source.Source, error) {
 		}
 		return newClient(base, prefix, o.withDefaults()), nil
 	case "file":
-		return &directory{path: localPath(base.Path), prefix: prefix, o: o}, nil
+		return &directory{path: fileurl.Path(base), prefix: prefix, o: o}, nil
 	default:
 		return nil, fmt.Errorf("the scheme of an upstream must be https, http or file, not %q", base.Scheme)
 	}
-}
-
-// localPath is the path of a file URL in the form of this system: what follows
-// the third slash where that is the name of a volume.
-func localPath(path string) string {
-	if trimmed := filepath.FromSlash(strings.TrimPrefix(path, "/")); filepath.VolumeName(trimmed) != "" {
-		return trimmed
-	}
-	return filepath.FromSlash(path)
 }

@@ -15,7 +15,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,6 +25,7 @@ import (
 	"github.com/goweir/weir/internal/client/doctor/check"
 	"github.com/goweir/weir/internal/client/doctor/settings"
 	"github.com/goweir/weir/internal/client/doctor/visit"
+	"github.com/goweir/weir/internal/fileurl"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -98,7 +98,7 @@ func (p *Proxy) get(ctx context.Context, n artifact.Name, head int64) visit.Answ
 
 func (p *Proxy) read(ctx context.Context, path string, head, limit int64) visit.Answer {
 	if p.URL.Scheme == "file" {
-		return readFile(filepath.Join(filepath.FromSlash(p.URL.Path), filepath.FromSlash(path)), limit)
+		return readFile(filepath.Join(fileurl.Path(p.URL), filepath.FromSlash(path)), limit)
 	}
 	return p.visitor.Get(ctx, visit.Request{URL: p.URL.JoinPath(path), Header: p.credentials(ctx), Head: head, Max: limit})
 }
@@ -283,15 +283,15 @@ func IsZip(head []byte) bool { return strings.HasPrefix(string(head), "PK\x03\x0
 
 // checkFolder is for a proxy that is a folder.
 func (p *Proxy) checkFolder() check.Result {
-	folder := filepath.FromSlash(p.URL.Path)
+	folder := fileurl.Path(p.URL)
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return check.Trouble("folder-missing", fmt.Sprintf("%s names a folder that does not exist", p.Name), "correct GOPROXY, or mount the folder")
 	}
 	if _, err := os.ReadDir(folder); err != nil {
 		return check.Trouble("not-readable", fmt.Sprintf("the folder of %s cannot be read", p.Name), "look at its permissions")
 	}
-	list := path.Join(filepath.ToSlash(folder), artifact.Name{Kind: artifact.List, Module: p.settings.Probe.Path}.Key())
-	if _, err := os.Stat(filepath.FromSlash(list)); err != nil {
+	list := artifact.Name{Kind: artifact.List, Module: p.settings.Probe.Path}.Key()
+	if _, err := os.Stat(filepath.Join(folder, filepath.FromSlash(list))); err != nil {
 		return check.Well("a folder", "it does not have "+p.settings.Probe.Path)
 	}
 	return check.Well("a folder", "it has "+p.settings.Probe.Path)
