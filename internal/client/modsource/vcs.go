@@ -1,7 +1,6 @@
 package modsource
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,21 +32,7 @@ type answer struct {
 	Time     time.Time
 	GoMod    string // file
 	Zip      string // file
-	Error    problem
-}
-
-// problem is a text, or an object with one.
-type problem string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (p *problem) UnmarshalJSON(data []byte) error {
-	if bytes.HasPrefix(data, []byte{'"'}) {
-		return json.Unmarshal(data, (*string)(p))
-	}
-	var wrapped struct{ Err string }
-	err := json.Unmarshal(data, &wrapped)
-	*p = problem(wrapped.Err)
-	return err
+	Error    gocmd.Problem
 }
 
 // arguments are the command line that brings an artifact.

@@ -98,21 +98,7 @@ type answer struct {
 	Path, Version string
 	GoMod, Zip    string // files
 	Sum, GoModSum string
-	Error         problem
-}
-
-// problem is a text, or an object with one.
-type problem string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (p *problem) UnmarshalJSON(data []byte) error {
-	if bytes.HasPrefix(data, []byte{'"'}) {
-		return json.Unmarshal(data, (*string)(p))
-	}
-	var wrapped struct{ Err string }
-	err := json.Unmarshal(data, &wrapped)
-	*p = problem(wrapped.Err)
-	return err
+	Error         gocmd.Problem
 }
 
 // parseAnswers reads answers, one after another, by module@version.
