@@ -100,8 +100,8 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth/accounts", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/goenv", "internal/policy",
-		"internal/source", "internal/source/pool", "internal/sumdb",
+		"internal/admin", "internal/artifact", "internal/auth/accounts", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/fileurl", "internal/goenv", "internal/gosumdb", "internal/policy",
+		"internal/source", "internal/source/pool",
 		"internal/client/bundle", "internal/client/bundle/export", "internal/client/bundle/intake", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
 		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
 		"internal/client/mirrors", "internal/client/mirrors/plan", "internal/client/mirrors/report", "internal/client/mirrors/survey", "internal/client/modcache", "internal/client/modcache/prune", "internal/client/modgraph", "internal/client/modsource",
@@ -175,7 +175,7 @@ var house = map[string]room{
 		"internal/artifact", "internal/client/bundle", "internal/client/closure", "internal/client/modsource", "internal/h1", "internal/source", "internal/store", "internal/store/disk", xmod, xsync,
 	}},
 	"internal/client/bundle/intake": {imports: []string{
-		"internal/artifact", "internal/blob", "internal/client/bundle", "internal/client/closure", "internal/client/modsource", "internal/h1", "internal/source", "internal/source/upstream",
+		"internal/artifact", "internal/blob", "internal/client/bundle", "internal/client/closure", "internal/client/modsource", "internal/gosumdb", "internal/h1", "internal/source", "internal/source/upstream",
 		"internal/store", "internal/store/disk", "internal/sumdb", xmod,
 	}, tests: []string{"internal/client/bundle/export"}},
 

@@ -31,6 +31,7 @@ import (
 	"github.com/goweir/weir/internal/client/bundle"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/h1"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/source/upstream"
@@ -45,9 +46,9 @@ const checkers = 4
 // An Importer takes bundles into the folder where a Weir keeps modules. The Weir may be
 // running.
 type Importer struct {
-	Dir         string       // of the modules
-	SumDB       sumdb.Config // that the Weir trusts
-	RequireSums bool         // refuse modules without a record
+	Dir         string         // of the modules
+	SumDB       gosumdb.Config // that the Weir trusts
+	RequireSums bool           // refuse modules without a record
 
 	Progress func(closure.Progress) // told after each file; nil: nobody is
 }

@@ -24,8 +24,8 @@ import (
 	"github.com/goweir/weir/internal/client/bundle/export"
 	"github.com/goweir/weir/internal/client/bundle/intake"
 	"github.com/goweir/weir/internal/client/closure"
+	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/modtest"
-	"github.com/goweir/weir/internal/sumdb"
 )
 
 // importer takes bundles into a new folder.
@@ -216,7 +216,7 @@ func TestABundleOfAnotherDatabaseIsRefused(t *testing.T) {
 	if _, err := i.Import(t.Context(), dir); !errors.Is(err, artifact.ErrIntegrity) || len(stored(t, i.Dir)) > 0 {
 		t.Errorf("another key: %v; stored are %v", err, stored(t, i.Dir))
 	}
-	if i.SumDB, _ = sumdb.ParseDatabase("sum.golang.org"); i.SumDB.Name == "" {
+	if i.SumDB, _ = gosumdb.Parse("sum.golang.org"); i.SumDB.Name == "" {
 		t.Fatal("sum.golang.org is unknown")
 	}
 	if _, err := i.Import(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "--sumdb") {
@@ -239,7 +239,7 @@ func TestModulesWithoutARecordAreRefusedOnDemand(t *testing.T) {
 	if err != nil || got.Fetched != 3 || len(got.Failures) != 3 || got.Failures[0].Name.Module != bundletest.Private.Path {
 		t.Errorf("%+v, %v", got, err)
 	}
-	i.SumDB = sumdb.Config{Off: true}
+	i.SumDB = gosumdb.Config{Off: true}
 	if _, err := i.Import(t.Context(), dir); err == nil {
 		t.Error("records are required where nobody can check them")
 	}
@@ -468,9 +468,9 @@ func TestASecondBundleGoesOnFromTheFirst(t *testing.T) {
 	}
 }
 
-func trusted(t *testing.T, w *bundletest.World) sumdb.Config {
+func trusted(t *testing.T, w *bundletest.World) gosumdb.Config {
 	t.Helper()
-	c, err := sumdb.ParseDatabase(w.Settings["GOSUMDB"])
+	c, err := gosumdb.Parse(w.Settings["GOSUMDB"])
 	if err != nil {
 		t.Fatal(err)
 	}
