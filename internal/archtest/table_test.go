@@ -148,8 +148,8 @@ var house = map[string]room{
 	"internal/client/mirrors/probe":  {imports: []string{"internal/artifact"}},
 	"internal/client/mirrors/survey": {imports: []string{"internal/artifact", "internal/client/mirrors", "internal/client/mirrors/probe", "internal/source", xmod}},
 	"internal/client/mirrors/plan": {imports: []string{
-		"internal/artifact", "internal/client/goauth", "internal/client/mirrors/survey", "internal/client/modsource", "internal/goenv", "internal/source",
-	}, tests: []string{"internal/client/mirrors"}},
+		"internal/artifact", "internal/client/goauth", "internal/client/mirrors", "internal/client/mirrors/survey", "internal/client/modsource", "internal/goenv", "internal/source",
+	}},
 	"internal/client/mirrors/report": {imports: []string{"internal/client/mirrors"}},
 
 	"internal/client/doctor/check":      {},

@@ -98,7 +98,6 @@ type Result struct {
 	Missing []string `json:"missing"` // modules it does not have
 
 	Entry source.Entry `json:"-"` // its URL, with the credentials that it may have
-	Place int          `json:"-"` // in the order in which they were to be measured
 }
 
 // A Lag is a module of which a mirror does not have the newest version.

@@ -65,7 +65,7 @@ func (r Report) picks() []Result {
 	for grade := range 3 {
 		usable := slices.DeleteFunc(slices.Clone(r.Mirrors), func(m Result) bool { return !r.eligible(m) || m.grade() > grade })
 		if len(usable) > 0 {
-			stay(usable)
+			r.stay(usable)
 			return usable[:min(len(usable), 2)]
 		}
 	}
@@ -79,13 +79,8 @@ func (r Report) eligible(m Result) bool {
 
 // stay moves the mirror that GOPROXY names first to the front, if the best one is hardly
 // better.
-func stay(ranked []Result) {
-	best, at := ranked[0], -1
-	for i, m := range ranked {
-		if m.Listed && (at < 0 || m.Place < ranked[at].Place) {
-			at = i
-		}
-	}
+func (r Report) stay(ranked []Result) {
+	best, at := ranked[0], r.firstListed(ranked)
 	if at < 1 {
 		return
 	}
@@ -95,6 +90,22 @@ func stay(ranked []Result) {
 	}
 	copy(ranked[1:], ranked[:at])
 	ranked[0] = current
+}
+
+// firstListed is where the one stands that GOPROXY names before all others; -1: it names
+// none of them.
+func (r Report) firstListed(ranked []Result) int {
+	for _, e := range r.Current {
+		if at := slices.IndexFunc(ranked, func(m Result) bool { return SameURL(m.Entry, e) }); at >= 0 {
+			return at
+		}
+	}
+	return -1
+}
+
+// SameURL reports whether two entries name the same mirror.
+func SameURL(a, b source.Entry) bool {
+	return strings.TrimSuffix(a.URL, "/") == strings.TrimSuffix(b.URL, "/")
 }
 
 // frame is what stays of the current GOPROXY: folders and proxies that have other modules
@@ -114,7 +125,7 @@ func (r Report) frame() (front []source.Entry, end string) {
 }
 
 func (r Report) lacksAll(e source.Entry) bool {
-	return slices.ContainsFunc(r.Mirrors, func(m Result) bool { return m.Entry.URL == e.URL && m.State == Lacks })
+	return slices.ContainsFunc(r.Mirrors, func(m Result) bool { return SameURL(m.Entry, e) && m.State == Lacks })
 }
 
 // hopeless is the reason for no recommendation.
@@ -175,7 +186,7 @@ func (r Report) reason(picks []Result, front []source.Entry, end string) string 
 func (r Report) unmeasured() []string {
 	var names []string
 	for _, e := range r.Current {
-		measured := slices.ContainsFunc(r.Mirrors, func(m Result) bool { return m.Entry.URL == e.URL })
+		measured := slices.ContainsFunc(r.Mirrors, func(m Result) bool { return SameURL(m.Entry, e) })
 		if e.URL != "" && !e.IsFolder() && !measured {
 			names = append(names, e.Redacted())
 		}

@@ -32,9 +32,7 @@ func current(t *testing.T, goproxy string) []source.Entry {
 
 func TestRecommendedIsWhatIsCorrectReliableAndFast(t *testing.T) {
 	const a, b, c = "https://a.example.com", "https://b.example.com", "https://c.example.com"
-	listed := func(position int) func(*Result) {
-		return func(r *Result) { r.Listed, r.Place = true, position }
-	}
+	listed := func(r *Result) { r.Listed = true }
 	state := func(s State) func(*Result) { return func(r *Result) { r.State = s } }
 	failing := func(n int) func(*Result) { return func(r *Result) { r.Failed = n } }
 	for _, test := range []struct {
@@ -56,8 +54,10 @@ func TestRecommendedIsWhatIsCorrectReliableAndFast(t *testing.T) {
 		{"unreliable, if there is nothing else", "direct", []Result{with(result(a, 1), failing(30))}, a + ",direct", "100 of 130 answers are good"},
 		{"not useless", "direct", []Result{with(result(a, 1), failing(300))}, "", "fails too often"},
 		{"complete before fast", "direct", []Result{with(result(a, 1), func(r *Result) { r.Missing = []string{"x", "y"} }), result(b, 200)}, b + "|" + a + ",direct", ""},
-		{"no change for nothing", a + "," + b + ",direct", []Result{with(result(a, 104), listed(0)), with(result(b, 100), listed(1))}, a + "|" + b + ",direct", "hardly faster"},
-		{"a change for something", a + "," + b + ",direct", []Result{with(result(a, 130), listed(0)), with(result(b, 100), listed(1))}, b + "|" + a + ",direct", ""},
+		{"no change for nothing", a + "," + b + ",direct", []Result{with(result(a, 104), listed), with(result(b, 100), listed)}, a + "|" + b + ",direct", "hardly faster"},
+		{"a change for something", a + "," + b + ",direct", []Result{with(result(a, 130), listed), with(result(b, 100), listed)}, b + "|" + a + ",direct", ""},
+		{"what GOPROXY names first stays, whatever was measured first", a + "," + b + ",direct", []Result{with(result(b, 104), listed), with(result(a, 104), listed), result(c, 100)}, a + "|" + c + ",direct", "hardly faster"},
+		{"with or without a slash at the end", a + "/," + b + ",direct", []Result{with(result(b, 100), listed), with(result(a, 104), listed)}, a + "|" + b + ",direct", "hardly faster"},
 		{"a folder stays first", "file:///mods," + a + ",direct", []Result{result(a, 1)}, "file:///mods," + a + ",direct", "stays at the beginning"},
 		{"a proxy of private modules stays first", c + "," + a + ",direct", []Result{with(result(c, 0), state(Lacks)), result(b, 1)}, c + "," + b + ",direct", "not measured and is left out"},
 		{"credentials of the URL stay in the value", "https://u:s3cr3t@a.example.com,direct", []Result{result("https://u:s3cr3t@a.example.com", 1)}, "https://u:s3cr3t@a.example.com,direct", "https://xxxxx@a.example.com"},

@@ -24,6 +24,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/goauth"
+	"github.com/goweir/weir/internal/client/mirrors"
 	"github.com/goweir/weir/internal/client/mirrors/survey"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/goenv"
@@ -103,10 +104,10 @@ func mirrorsFor(ctx context.Context, env *goenv.Env, current []source.Entry, r R
 	}
 	var all []survey.Mirror
 	for _, e := range wanted {
-		if e.URL == "" || e.IsFolder() || slices.ContainsFunc(all, func(m survey.Mirror) bool { return sameURL(m.Entry, e) }) {
+		if e.URL == "" || e.IsFolder() || slices.ContainsFunc(all, func(m survey.Mirror) bool { return mirrors.SameURL(m.Entry, e) }) {
 			continue
 		}
-		m := survey.Mirror{Entry: e, Listed: slices.ContainsFunc(current, func(c source.Entry) bool { return sameURL(c, e) })}
+		m := survey.Mirror{Entry: e, Listed: slices.ContainsFunc(current, func(c source.Entry) bool { return mirrors.SameURL(c, e) })}
 		if m.Listed {
 			var err error
 			if m.Header, err = credentials(ctx, env, e); err != nil {
@@ -116,10 +117,6 @@ func mirrorsFor(ctx context.Context, env *goenv.Env, current []source.Entry, r R
 		all = append(all, m)
 	}
 	return all, nil
-}
-
-func sameURL(a, b source.Entry) bool {
-	return strings.TrimSuffix(a.URL, "/") == strings.TrimSuffix(b.URL, "/")
 }
 
 // credentials are those that the go command has for a mirror.

@@ -98,9 +98,8 @@ func Run(ctx context.Context, o Options) (mirrors.Report, error) {
 		o.Progress = func(Progress) {}
 	}
 	s := &survey{o: o}
-	for i, m := range o.Mirrors {
+	for _, m := range o.Mirrors {
 		s.meters = append(s.meters, newMeter(m, o))
-		s.meters[i].result.Place = i
 	}
 	defer s.close()
 	began := time.Now()
