@@ -120,7 +120,7 @@ var house = map[string]room{
 	"internal/client/pkggraph":  {imports: []string{"internal/client/digraph", xsync}},
 	"internal/client/graphview": {imports: []string{"internal/artifact", "internal/client/diagram", "internal/client/gomod", "internal/client/modgraph", "internal/client/pkggraph", "internal/client/project", "internal/client/term", xmod}, tests: []string{"internal/blob", "internal/source"}},
 	"internal/client/explain":   {imports: []string{xmod}},
-	"internal/client/govars":    {imports: []string{"internal/gosumdb", "internal/source", "internal/spelling"}},
+	"internal/client/govars":    {imports: []string{"internal/goenv", "internal/gosumdb", "internal/source", "internal/spelling"}},
 	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", "internal/spelling", yaml}},
 	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/filelock", "internal/goenv"}},
 	"internal/client/render":    {imports: []string{"internal/client/govars", "internal/client/profile", "internal/spelling", yaml}}, // yaml in tests only

@@ -285,11 +285,8 @@ func (o graphOptions) showPackages(ctx context.Context, out io.Writer, progress 
 
 // buildTags are those that GOFLAGS gives to every build.
 func buildTags(env *goenv.Env) []string {
-	var tags []string
-	for flag := range strings.FieldsSeq(env.Value("GOFLAGS")) {
-		if list, ok := strings.CutPrefix(strings.TrimLeft(flag, "-"), "tags="); ok {
-			tags = strings.Split(list, ",")
-		}
+	if tags, ok := env.Flag("tags"); ok {
+		return strings.Split(tags, ",")
 	}
-	return tags
+	return nil
 }

@@ -122,3 +122,19 @@ func TestTheGoCommandSeesTheSameSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestFlagIsTheLastOneOfGOFLAGS(t *testing.T) {
+	for _, c := range []struct {
+		flags, want string
+		ok          bool
+	}{
+		{"", "", false}, {"-v", "", false}, {"-tags=a", "a", true}, {"--tags=a,b", "a,b", true}, {"-tags=a -v -tags=b", "b", true}, {"-tags", "", true},
+		{"\t'-tags=a b' -v", "a b", true}, {`"-tags=it's"`, "it's", true}, {`-tags="a`, `"a`, true}, {"-tagsx=a tags=a ---tags=a", "", false},
+		{"-tags=a '-v", "", false}, // the go command refuses that
+	} {
+		got, ok := load(t, "", "", map[string]string{"GOFLAGS": c.flags}).Flag("tags")
+		if got != c.want || ok != c.ok {
+			t.Errorf("GOFLAGS=%s has -tags=%q, %v", c.flags, got, ok)
+		}
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/goweir/weir/internal/goenv"
 	"github.com/goweir/weir/internal/gosumdb"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/spelling"
@@ -213,7 +214,7 @@ func checkToolchain(value string) error {
 // checkFlags follows cmd/go/internal/base/goflags.go, InitGOFLAGS. Which flags there are,
 // only the go command knows; it is asked before a profile is used.
 func checkFlags(value string) error {
-	words, err := splitQuoted(value)
+	words, err := goenv.Words(value)
 	if err != nil {
 		return err
 	}
@@ -224,30 +225,4 @@ func checkFlags(value string) error {
 		}
 	}
 	return nil
-}
-
-// splitQuoted splits a text at blanks, except between quotes at the beginning of a word.
-//
-// Source: cmd/internal/quoted, Split.
-func splitQuoted(text string) ([]string, error) {
-	var words []string
-	for {
-		text = strings.TrimLeft(text, " \t")
-		switch {
-		case text == "":
-			return words, nil
-		case text[0] == '\'' || text[0] == '"':
-			end := strings.IndexByte(text[1:], text[0])
-			if end < 0 {
-				return nil, errors.New("a quote is not closed")
-			}
-			words, text = append(words, text[1:1+end]), text[end+2:]
-		default:
-			end := strings.IndexAny(text, " \t")
-			if end < 0 {
-				end = len(text)
-			}
-			words, text = append(words, text[:end]), text[end:]
-		}
-	}
 }

@@ -13,7 +13,8 @@ import (
 // checkSettings finds settings of the go command under which the sums of this project do
 // not protect it.
 func (r *run) checkSettings() {
-	if s, ok := r.Env.Lookup("GOFLAGS"); ok && slices.ContainsFunc(strings.Fields(s.Value), isModMod) {
+	if mod, _ := r.Env.Flag("mod"); mod == "mod" {
+		s, _ := r.Env.Lookup("GOFLAGS")
 		r.add(finding.New(finding.SettingModMod, r.Main(), 1, "%s has -mod=mod, so that builds change go.mod and go.sum instead of failing", s.Origin()))
 	}
 	if s, ok := r.Env.Lookup("GOSUMDB"); ok && s.Value == "off" {
@@ -55,8 +56,6 @@ func (r *run) checkPattern(origin, pattern string) {
 	}
 	r.add(hidden[0].Found(finding.SettingPublic, "%s has the pattern %q, which matches public modules, too: %d lines are kept from %s, such as this one", origin, pattern, len(hidden), r.database()))
 }
-
-func isModMod(flag string) bool { return strings.TrimLeft(flag, "-") == "mod=mod" }
 
 // database is the name of the checksum database.
 func (r *run) database() string {

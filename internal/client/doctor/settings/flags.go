@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/goenv"
 )
 
 func (s *Settings) checkModules() check.Result {
@@ -18,7 +19,10 @@ func (s *Settings) checkModules() check.Result {
 }
 
 func (s *Settings) checkFlags() check.Result {
-	flags := words(s.Value("GOFLAGS"))
+	flags, err := goenv.Words(s.Value("GOFLAGS"))
+	if err != nil {
+		return check.Trouble("goflags-malformed", fmt.Sprintf("the go command refuses %s: %v", s.From("GOFLAGS"), err), "close it, or take it away", s.Unset("GOFLAGS"))
+	}
 	for _, flag := range flags {
 		name, value, _ := strings.Cut(strings.TrimLeft(flag, "-"), "=")
 		switch {
@@ -35,25 +39,6 @@ func (s *Settings) checkFlags() check.Result {
 		}
 	}
 	return check.Well(strings.Join(flags, " "))
-}
-
-// words are the words of a list in which quotes around a word hold it together.
-//
-// Source: cmd/internal/quoted.Split.
-func words(text string) []string {
-	var all []string
-	for text = strings.TrimLeft(text, " \t\r\n"); text != ""; text = strings.TrimLeft(text, " \t\r\n") {
-		end, next := strings.IndexAny(text, " \t\r\n"), 0
-		if quote := text[0]; quote == '"' || quote == '\'' {
-			text, next = text[1:], 1
-			end = strings.IndexByte(text, quote)
-		}
-		if end < 0 {
-			return append(all, text)
-		}
-		all, text = append(all, text[:end]), text[end+next:]
-	}
-	return all
 }
 
 func isFolder(name string) bool {

@@ -64,7 +64,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"GOPRIVATE", "https://corp.example.com", "pattern-malformed"}, {"GOINSECURE", "[", "pattern-malformed"}, {"GONOSUMDB", "a;b", "pattern-malformed"},
 		{"GOPRIVATE", "*", "gosumdb-off"},
 		{"GOVCS", "corp.example.com:", "govcs-malformed"}, {"GOVCS", "*:off", "govcs-forbids"},
-		{"GOFLAGS", "-mod=none", "goflags-malformed"}, {"GOFLAGS", "-insecure", "goflags-unknown"},
+		{"GOFLAGS", "-mod=none", "goflags-malformed"}, {"GOFLAGS", "-insecure", "goflags-unknown"}, {"GOFLAGS", "'-v", "goflags-malformed"},
 		{"GOAUTH", "off;netrc", "goauth-malformed"}, {"GOAUTH", "git relative", "goauth-malformed"}, {"GOAUTH", "no-such-helper canary", "goauth-missing"},
 		{"GOTOOLCHAIN", "go1.26.6+never", "gotoolchain-malformed"}, {"GOTOOLCHAIN", "bash", "gotoolchain-malformed"},
 		{"HTTP_PROXY", "http://[", "http-proxy-malformed"},
