@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modcache/prune"
 	"github.com/goweir/weir/internal/client/term"
@@ -89,7 +90,7 @@ func (c *cleaning) rules(ctx context.Context, env *goenv.Env) (rules prune.Rules
 		return rules, false, usageError{errors.New("--yes to what? Say what may go, such as --older-than 90d, or --repair")}
 	}
 	if len(c.unusedBy) > 0 {
-		if rules.Needed, err = prune.ReadNeeds(ctx, c.unusedBy...); err != nil {
+		if rules.Needed, err = prune.ReadNeeds(ctx, mainmod.SettingsOf(env), c.unusedBy...); err != nil {
 			return rules, false, err
 		}
 	}

@@ -19,7 +19,7 @@ func TestWrongUseOfCleanAndVerify(t *testing.T) {
 		{[]string{"clean", "--older-than", "1h"}, 2, "a day or more"},
 		{[]string{"clean", "--older-than", "-3d"}, 2, "a day or more"},
 		{[]string{"clean", "--keep-latest", "-1"}, 2, "at least 1"},
-		{[]string{"clean", "--unused-by", t.TempDir()}, 1, "no Go project"},
+		{[]string{"clean", "--unused-by", t.TempDir()}, 1, "no go.mod or go.work in"},
 		{[]string{"verify", "a", "b"}, 2, "or nothing"},
 		{[]string{"verify", "--fail-on", "none"}, 2, "error, warning and note"},
 		{[]string{"verify", "--json", "--sarif"}, 2, "choose one"},

@@ -14,6 +14,7 @@ import (
 	"github.com/goweir/weir/internal/client/bundle"
 	"github.com/goweir/weir/internal/client/bundle/export"
 	"github.com/goweir/weir/internal/client/closure"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/fileurl"
@@ -82,7 +83,7 @@ func (e *exporting) run(cmd *cobra.Command, args []string) (err error) {
 	}
 	defer x.Modules.Close()
 	screen.say("finding out what is needed")
-	x.Closure, err = e.closure(ctx, cmd, args, closure.Options{Source: x.Modules.Verified(), GOWORK: env.Value("GOWORK")})
+	x.Closure, err = e.closure(ctx, cmd, args, closure.Options{Source: x.Modules.Verified(), Settings: mainmod.SettingsOf(env)})
 	if err != nil {
 		return screen.interrupted(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/goweir/weir/internal/client/diagram"
 	"github.com/goweir/weir/internal/client/gomod"
 	"github.com/goweir/weir/internal/client/graphview"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modgraph"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/pkggraph"
@@ -105,11 +106,7 @@ func (o graphOptions) run(ctx context.Context, out io.Writer, progress *term.Scr
 	if env.Value("GOMODCACHE") == "" {
 		_ = env.Ask(ctx, "GOMODCACHE", "GOROOT") // without a go command there is no module cache
 	}
-	goWork := ""
-	if s, _ := env.Lookup("GOWORK"); s.Layer != goenv.Default {
-		goWork = s.Value
-	}
-	found, err := project.Find(o.dir, goWork, env.Value("GOROOT"))
+	found, err := project.Find(o.dir, mainmod.SettingsOf(env))
 	if err != nil {
 		return err
 	}

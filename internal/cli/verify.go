@@ -11,11 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/client/verify"
 	"github.com/goweir/weir/internal/client/verify/finding"
-	"github.com/goweir/weir/internal/client/verify/modfiles"
 	"github.com/goweir/weir/internal/goenv"
 )
 
@@ -85,7 +85,7 @@ func (v *verifying) run(cmd *cobra.Command, dir string) error {
 	live := term.New(cmd.ErrOrStderr(), os.Getenv)
 	report, err := v.look(cmd.Context(), dir, live.Progress)
 	live.Done()
-	if errors.Is(err, modfiles.ErrNoProject) || errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, mainmod.ErrNone) || errors.Is(err, os.ErrNotExist) {
 		return usageError{err}
 	}
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/goauth"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/client/warm"
@@ -125,7 +126,7 @@ func (w *warming) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer modules.Close()
-	o := closure.Options{Source: modules.Verified(), GOWORK: env.Value("GOWORK")}
+	o := closure.Options{Source: modules.Verified(), Settings: mainmod.SettingsOf(env)}
 	if w.modcache {
 		o.AtHand = env.Value("GOVERSION")
 	}

@@ -107,6 +107,20 @@ func userFile(getenv func(string) string) string {
 // empty where GOENV=off forbids it.
 func (e *Env) UserFile() string { return e.userFile }
 
+// GOROOT is the folder of the Go installation: where it is set or was told, or where its
+// go.env lies; empty where nobody knows.
+func (e *Env) GOROOT() string {
+	if root := e.Value("GOROOT"); root != "" {
+		return root
+	}
+	for _, f := range e.files {
+		if f.layer == Installation {
+			return filepath.Dir(f.name)
+		}
+	}
+	return ""
+}
+
 // Complete reports whether go.env of the Go installation was found, so that only
 // Ask can tell more about the variables that stand there.
 func (e *Env) Complete() bool { return e.complete }

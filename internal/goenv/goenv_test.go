@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -136,5 +137,22 @@ func TestFlagIsTheLastOneOfGOFLAGS(t *testing.T) {
 		if got != c.want || ok != c.ok {
 			t.Errorf("GOFLAGS=%s has -tags=%q, %v", c.flags, got, ok)
 		}
+	}
+}
+
+func TestGOROOTIsWhereItIsSetOrWhereGoEnvLies(t *testing.T) {
+	if env := load(t, "", "", map[string]string{"GOROOT": "/set"}); env.GOROOT() != "/set" {
+		t.Errorf("GOROOT is %q", env.GOROOT())
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "env", "GOROOT")
+	cmd.Env = append(os.Environ(), "GOROOT=", "GOENV=off", "GOTOOLCHAIN=local")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, errWant := os.Stat(strings.TrimSpace(string(out)))
+	got, errGot := os.Stat(Load(func(string) string { return "" }).GOROOT())
+	if errWant != nil || errGot != nil || !os.SameFile(got, want) {
+		t.Errorf("GOROOT is %v, %v, for the go command %s", got, errGot, out)
 	}
 }

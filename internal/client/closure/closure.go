@@ -28,6 +28,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -36,7 +37,8 @@ type Options struct {
 	Source    source.Source // of .mod files that the project has no go.sum line for
 	Platforms []Platform    // that toolchains are wanted for; none: no toolchains
 	AtHand    string        // a toolchain that need not be brought, such as go1.26.8; empty: none
-	GOWORK    string        // the setting of the go command
+
+	Settings mainmod.Settings // which go.mod or go.work count
 }
 
 // A Module is a version of a module that is needed.

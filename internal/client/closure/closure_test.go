@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/goenv"
 	"github.com/goweir/weir/internal/h1"
@@ -128,7 +129,7 @@ func TestAProjectNeedsWhatItsGoSumKnows(t *testing.T) {
 			map[string]string{
 				"go.work": "go 1.21\nuse ./deep\n", "deep/go.mod": "module m\n", "deep/go.sum": sums("a@v1.0.0"), "go.work.sum": sums("b@v1.0.0"),
 			},
-			Options{GOWORK: "off"}, "a@v1.0.0",
+			Options{Settings: mainmod.Settings{GOWORK: "off"}}, "a@v1.0.0",
 		},
 		"the toolchain of the go line": {
 			map[string]string{"go.mod": "module m\ngo 1.26.8\n"}, Options{Platforms: append(linux, Platform{"darwin", "arm64"})},
@@ -184,7 +185,7 @@ func TestBadProjectsAreNamed(t *testing.T) {
 		"a member missing": {map[string]string{"go.work": "go 1.21\nuse ./gone\n"}, "gone"},
 		"a path in go.sum": {map[string]string{"go.mod": "module m\n", "go.sum": "../../etc v1.0.0 " + hash}, "no module path"},
 	} {
-		if _, err := OfProject(t.Context(), tree(t, tt.files), Options{Source: nowhere, GOWORK: "auto"}); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := OfProject(t.Context(), tree(t, tt.files), Options{Source: nowhere, Settings: mainmod.Settings{GOWORK: "auto"}}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -11,13 +11,12 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/mainmod"
 )
 
 // maxFile bounds the files of a project, in bytes.
 const maxFile = 16 << 20
-
-// ErrNoProject: there is no go.mod and no go.work.
-var ErrNoProject = errors.New("there is no go.mod or go.work here or above")
 
 // A project is a module with its go.mod, or a workspace with those of its modules.
 type project struct {
@@ -29,7 +28,7 @@ type project struct {
 // OfProject is what the project in a folder needs: the module or the workspace that the
 // folder belongs to.
 func OfProject(ctx context.Context, dir string, o Options) (*Closure, error) {
-	p, err := openProject(dir, o.GOWORK)
+	p, err := openProject(dir, o.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -48,42 +47,16 @@ func OfProject(ctx context.Context, dir string, o Options) (*Closure, error) {
 }
 
 // openProject reads the files of a project.
-func openProject(dir, gowork string) (*project, error) {
-	dir, err := filepath.Abs(dir)
+func openProject(dir string, s mainmod.Settings) (*project, error) {
+	files, err := mainmod.Find(dir, s)
 	if err != nil {
 		return nil, err
 	}
-	work := gowork
-	switch gowork {
-	case "off":
-		work = ""
-	case "", "auto":
-		work = findUp(dir, "go.work")
-	}
 	p := &project{}
-	if work != "" {
-		return p, p.openWorkspace(work)
+	if files.Work != "" {
+		return p, p.openWorkspace(files.Work)
 	}
-	mod := findUp(dir, "go.mod")
-	if mod == "" {
-		return nil, fmt.Errorf("%s: %w", dir, ErrNoProject)
-	}
-	return p, p.openModule(filepath.Dir(mod))
-}
-
-// findUp is the file of a name in a folder or above it, or empty.
-func findUp(dir, name string) string {
-	for {
-		file := filepath.Join(dir, name)
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-			return file
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return ""
-		}
-		dir = parent
-	}
+	return p, p.openModule(files)
 }
 
 func (p *project) openWorkspace(name string) error {
@@ -94,31 +67,30 @@ func (p *project) openWorkspace(name string) error {
 	if p.work, err = modfile.ParseWork(name, data, nil); err != nil {
 		return err
 	}
-	p.sums = append(p.sums, strings.TrimSuffix(name, ".work")+".work.sum")
+	p.sums = append(p.sums, name+".sum")
 	for _, use := range p.work.Use {
 		dir := filepath.FromSlash(use.Path)
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(filepath.Dir(name), dir)
 		}
-		if err := p.openModule(dir); err != nil {
+		if err := p.openModule(mainmod.In(dir)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *project) openModule(dir string) error {
-	name := filepath.Join(dir, "go.mod")
-	data, err := readFile(name)
+func (p *project) openModule(files mainmod.Files) error {
+	data, err := readFile(files.Mod)
 	if err != nil {
 		return err
 	}
-	mod, err := modfile.Parse(name, data, nil)
+	mod, err := modfile.Parse(files.Mod, data, nil)
 	if err != nil {
 		return err
 	}
 	p.mods = append(p.mods, mod)
-	p.sums = append(p.sums, filepath.Join(dir, "go.sum"))
+	p.sums = append(p.sums, files.Sum)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/project"
 	"github.com/goweir/weir/internal/goenv"
@@ -39,7 +40,7 @@ func find(t *testing.T, gomod string) *project.Project {
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module m.example/main\n"+gomod), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := project.Find(dir, "off", "")
+	p, err := project.Find(dir, mainmod.Settings{GOWORK: "off"})
 	if err != nil {
 		t.Fatal(err)
 	}

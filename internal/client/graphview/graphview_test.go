@@ -17,6 +17,7 @@ import (
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/client/diagram"
 	"github.com/goweir/weir/internal/client/gomod"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modgraph"
 	"github.com/goweir/weir/internal/client/pkggraph"
 	"github.com/goweir/weir/internal/client/project"
@@ -34,7 +35,7 @@ func load(t *testing.T, main string, there mods) *modgraph.Graph {
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module m.example/main\n"+main), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := project.Find(dir, "off", "")
+	p, err := project.Find(dir, mainmod.Settings{GOWORK: "off"})
 	if err != nil {
 		t.Fatal(err)
 	}

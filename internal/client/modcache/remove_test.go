@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modcache/folder"
 	"github.com/goweir/weir/internal/client/modcache/prune"
@@ -49,7 +50,7 @@ func project(t *testing.T, files map[string]string) string {
 
 func needs(t *testing.T, dirs ...string) *prune.Needs {
 	t.Helper()
-	n, err := prune.ReadNeeds(t.Context(), dirs...)
+	n, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, dirs...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/client/gomod"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/project"
 	"github.com/goweir/weir/internal/goenv"
@@ -63,7 +64,7 @@ func (w *world) source(t *testing.T) *modsource.Modules {
 
 func (w *world) loader(t *testing.T, cache string) (*Loader, error) {
 	t.Helper()
-	p, err := project.Find(w.dir, "", "")
+	p, err := project.Find(w.dir, mainmod.Settings{})
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,7 @@
 // Package project reads the files that say what a project requires: go.mod, go.work and
 // go.sum, of a single module or of a workspace.
 //
-// It promises to find them where the go command does, and to say of what it refuses
-// what to do about it. It reads local files only, runs nothing and changes nothing. It
+// It promises to say of what it refuses what to do about it. It reads local files only, runs nothing and changes nothing. It
 // refuses a go.mod whose versions only the go command can resolve, such as names of
 // branches.
 //
@@ -18,6 +17,8 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/mainmod"
 )
 
 // A Project is the main modules, and what their files say about the graph.
@@ -54,50 +55,22 @@ type replacements struct {
 	lines map[module.Version]module.Version
 }
 
-// Find reads the project that a folder belongs to, as the go command would find it:
-// the go.mod in it or above it, and a go.work, unless goWork is "off" or names the
-// file. goroot is the Go installation, above whose folder no go.work is looked for.
-func Find(dir, goWork, goroot string) (*Project, error) {
-	dir, err := filepath.Abs(dir)
+// Find reads the project that a folder belongs to: its module, or the workspace that is in
+// force there.
+func Find(dir string, s mainmod.Settings) (*Project, error) {
+	files, err := mainmod.Find(dir, s)
 	if err != nil {
 		return nil, err
 	}
-	work := goWork
-	switch goWork {
-	case "off":
-		work = ""
-	case "":
-		work = above(dir, "go.work", goroot)
+	if files.Work != "" {
+		return readWorkspace(files.Work)
 	}
-	if work != "" {
-		return readWorkspace(work)
-	}
-	file := above(dir, "go.mod", "")
-	if file == "" {
-		return nil, fmt.Errorf("there is no go.mod in %s or above it; go there, name its folder, or make one: go mod init", dir)
-	}
-	return readModule(file)
+	return readModule(files)
 }
 
-// above is the file of this name in a folder or the nearest one above it, or empty.
-// Nothing is looked for in the folder end or above it.
-func above(dir, name, end string) string {
-	for {
-		file := filepath.Join(dir, name)
-		if stat, err := os.Stat(file); err == nil && !stat.IsDir() {
-			return file
-		}
-		up := filepath.Dir(dir)
-		if up == dir || end != "" && up == filepath.Clean(end) {
-			return ""
-		}
-		dir = up
-	}
-}
-
-func readModule(file string) (*Project, error) {
+func readModule(files mainmod.Files) (*Project, error) {
 	p := &Project{excluded: map[module.Version]bool{}, sums: sums{}}
-	f, err := p.addMain(file)
+	f, err := p.addMain(files)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +100,7 @@ func readWorkspace(file string) (*Project, error) {
 	dir := filepath.Dir(file)
 	p.overrides = readReplacements(dir, work.Replace)
 	for _, use := range work.Use {
-		if _, err := p.addMain(filepath.Join(absolute(dir, filepath.FromSlash(use.Path)), "go.mod")); err != nil {
+		if _, err := p.addMain(mainmod.In(absolute(dir, filepath.FromSlash(use.Path)))); err != nil {
 			return nil, fmt.Errorf("%s uses %s: %w", file, use.Path, err)
 		}
 	}
@@ -137,8 +110,9 @@ func readWorkspace(file string) (*Project, error) {
 	return p, p.addSums(file + ".sum")
 }
 
-// addMain reads a go.mod and the go.sum beside it.
-func (p *Project) addMain(file string) (*modfile.File, error) {
+// addMain reads a go.mod and its go.sum.
+func (p *Project) addMain(files mainmod.Files) (*modfile.File, error) {
+	file := files.Mod
 	data, err := ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -150,8 +124,7 @@ func (p *Project) addMain(file string) (*modfile.File, error) {
 	if f.Module == nil {
 		return nil, fmt.Errorf("%s does not name its module; say so: go mod edit -module=example.com/mod", file)
 	}
-	dir := filepath.Dir(file)
-	m := Main{Path: f.Module.Mod.Path, Dir: dir}
+	m := Main{Path: f.Module.Mod.Path, Dir: files.Root}
 	if IsToolchain(m.Path) {
 		return nil, fmt.Errorf("%s: no module may be named %q; rename it: go mod edit -module=example.com/mod", file, m.Path)
 	}
@@ -171,8 +144,8 @@ func (p *Project) addMain(file string) (*modfile.File, error) {
 		p.excluded[x.Mod] = true
 	}
 	p.Mains = append(p.Mains, m)
-	p.replaced = append(p.replaced, readReplacements(dir, f.Replace))
-	return f, p.addSums(filepath.Join(dir, "go.sum"))
+	p.replaced = append(p.replaced, readReplacements(files.Root, f.Replace))
+	return f, p.addSums(files.Sum)
 }
 
 func readReplacements(dir string, lines []*modfile.Replace) replacements {

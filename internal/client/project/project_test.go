@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/client/mainmod"
 )
 
 // tree writes files into a folder of their own.
@@ -46,7 +47,7 @@ func TestFilesOfAProjectThatAreWrongSayWhatToDo(t *testing.T) {
 		"unknown directive": {"go.mod": "module m\nnonsense\n"},
 	} {
 		w := tree(t, files)
-		if _, err := Find(w, "", ""); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Find(w, mainmod.Settings{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q in it", files, err, want)
 		}
 	}
@@ -67,12 +68,12 @@ func TestFindLooksWhereTheGoCommandDoes(t *testing.T) {
 		"named":           {filepath.Join(w, "main", "named.work"), "", 2, filepath.Join(w, "main", "named.work")},
 		"within a GOROOT": {"", w, 1, ""},
 	} {
-		p, err := Find(deep, c.goWork, c.goroot)
+		p, err := Find(deep, mainmod.Settings{GOWORK: c.goWork, GOROOT: c.goroot})
 		if err != nil || len(p.Mains) != c.mains || p.WorkFile != c.work {
 			t.Errorf("%s: got %+v, %v", what, p, err)
 		}
 	}
-	if _, err := Find(w, "off", ""); err == nil {
+	if _, err := Find(w, mainmod.Settings{GOWORK: "off"}); err == nil {
 		t.Error("there is a project where none is")
 	}
 }
@@ -105,7 +106,7 @@ func FuzzGoSum(f *testing.F) {
 
 func TestReplacementsAreToldWithTheirFolders(t *testing.T) {
 	root := tree(t, map[string]string{"main/go.mod": "module m.example/main\nrequire m.example/a v1.0.0\nreplace m.example/a => ../local\nreplace m.example/b v1.0.0 => m.example/b v1.1.0\n"})
-	p, err := Find(filepath.Join(root, "main"), "off", "")
+	p, err := Find(filepath.Join(root, "main"), mainmod.Settings{GOWORK: "off"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestReplacementsAreToldWithTheirFolders(t *testing.T) {
 }
 
 func TestAMainModuleThatIsReplacedStaysWhatItIs(t *testing.T) {
-	p, err := Find(tree(t, map[string]string{"go.mod": "module m.example/main\nreplace m.example/main => ../other\n"}), "off", "")
+	p, err := Find(tree(t, map[string]string{"go.mod": "module m.example/main\nreplace m.example/main => ../other\n"}), mainmod.Settings{GOWORK: "off"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +140,7 @@ func TestOnlyWhatGoSumKnowsIsTheGoModOfAVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Find(tree(t, map[string]string{"go.mod": "module m.example/main\n", "go.sum": "m.example/a v1.0.0 h1:of-the-zip=\nnonsense\nm.example/a v1.0.0/go.mod " + sum + "\n"}), "off", "")
+	p, err := Find(tree(t, map[string]string{"go.mod": "module m.example/main\n", "go.sum": "m.example/a v1.0.0 h1:of-the-zip=\nnonsense\nm.example/a v1.0.0/go.mod " + sum + "\n"}), mainmod.Settings{GOWORK: "off"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/verify/drift"
@@ -72,13 +73,15 @@ type run struct {
 	lines  []modfiles.Line
 }
 
-// Run looks at the project that a folder is in. The error is modfiles.ErrNoProject, one of
+// Run looks at the project that a folder is in. The error is mainmod.ErrNone, one of
 // the disk, or the cause of the end of ctx; everything else is a finding.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	p, err := modfiles.Open(o.Dir, o.Env.Value("GOWORK"))
+	files := mainmod.SettingsOf(o.Env)
+	files.ModFile = "" // what is locked for everybody is not what one of them works with
+	p, err := modfiles.Open(o.Dir, files)
 	if err != nil {
 		return nil, err
 	}

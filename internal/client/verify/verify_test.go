@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/verify"
 	"github.com/goweir/weir/internal/client/verify/finding"
-	"github.com/goweir/weir/internal/client/verify/modfiles"
 	"github.com/goweir/weir/internal/goenv"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -579,7 +579,7 @@ func TestVerifyEndsWithTheContext(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if _, err := verify.Run(t.Context(), verify.Options{Dir: t.TempDir(), Env: goenv.Load(os.Getenv)}); !errors.Is(err, modfiles.ErrNoProject) {
+	if _, err := verify.Run(t.Context(), verify.Options{Dir: t.TempDir(), Env: goenv.Load(os.Getenv)}); !errors.Is(err, mainmod.ErrNone) {
 		t.Errorf("no project: %v", err)
 	}
 }

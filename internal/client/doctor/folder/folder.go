@@ -1,7 +1,7 @@
 // Package folder looks at the folder that the doctor is called in: its go.mod, go.sum and
 // go.work.
 //
-// It finds these files where the go command does, says what they ask for, and checks whether
+// It says what these files ask for, and checks whether
 // the go command would take them. What cannot be read is found by the checks; to all others it
 // asks for nothing. Local files are read, as far as they are not too large; nothing is run,
 // nothing is changed, nobody is asked.
@@ -24,6 +24,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/client/mainmod"
 )
 
 // A Folder is the module, and the workspace, that the doctor is called in. The zero Folder
@@ -42,42 +43,21 @@ type Folder struct {
 // command accepts of others.
 const maxModFile = 16 << 20
 
-// Open reads the go.mod and go.work that are in force in a folder, given GOWORK.
-func Open(dir, gowork string) Folder {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return Folder{}
+// Open reads the go.mod and go.work that are in force in a folder.
+func Open(dir string, s mainmod.Settings) Folder {
+	s.ModFile = "" // what the module says for everybody is looked at
+	files, err := mainmod.Find(dir, s)
+	if err != nil && !errors.Is(err, mainmod.ErrNone) {
+		return Folder{workFile: s.GOWORK, workError: err}
 	}
-	f := Folder{workFile: gowork}
-	switch gowork {
-	case "off":
-		f.workFile = ""
-	case "":
-		if above := findAbove(dir, "go.work"); above != "" {
-			f.workFile = filepath.Join(above, "go.work")
-		}
-	}
-	if f.Dir = findAbove(dir, "go.mod"); f.Dir != "" {
-		f.mod, f.modError = parseFile(filepath.Join(f.Dir, "go.mod"), modfile.Parse)
+	f := Folder{Dir: files.Root, workFile: files.Work}
+	if files.Mod != "" {
+		f.mod, f.modError = parseFile(files.Mod, modfile.Parse)
 	}
 	if f.workFile != "" {
 		f.work, f.workError = parseFile(f.workFile, modfile.ParseWork)
 	}
 	return f
-}
-
-// findAbove is the nearest folder from dir upwards that has a file.
-func findAbove(dir, name string) string {
-	for {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
-			return dir
-		}
-		above := filepath.Dir(dir)
-		if above == dir {
-			return ""
-		}
-		dir = above
-	}
 }
 
 func parseFile[T any](name string, parse func(string, []byte, modfile.VersionFixer) (*T, error)) (*T, error) {

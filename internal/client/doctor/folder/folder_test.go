@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/client/mainmod"
 )
 
 func TestTheFolderIsReadAsTheGoCommandDoes(t *testing.T) {
@@ -22,7 +23,7 @@ func TestTheFolderIsReadAsTheGoCommandDoes(t *testing.T) {
 	write("go.work", "go 1.25.0\n\nuse ./a\n")
 	write("a/go.mod", "module example.com/a\n\ngo 1.24.0\n\nrequire (\n\texample.com/i v1.0.0 // indirect\n\texample.com/d v1.0.0\n\texample.com/r v1.0.0\n)\n\nreplace example.com/r => ../r\n")
 	write("a/b/x.go", "package b\n")
-	f := Open(filepath.Join(dir, "a", "b"), "")
+	f := Open(filepath.Join(dir, "a", "b"), mainmod.Settings{})
 	if f.Dir != filepath.Join(dir, "a") || f.workFile != filepath.Join(dir, "go.work") || f.GoVersion() != "go1.25.0" || fmt.Sprint(f.Requirements()) != "[example.com/d@v1.0.0 example.com/i@v1.0.0]" {
 		t.Errorf("got %+v, %s, %v", f, f.GoVersion(), f.Requirements())
 	}
@@ -32,7 +33,10 @@ func TestTheFolderIsReadAsTheGoCommandDoes(t *testing.T) {
 	if r := f.checkMod(); r.Kind != "replacement-missing" {
 		t.Errorf("go.mod: %+v", r)
 	}
-	if f := Open(filepath.Join(dir, "a"), "off"); f.workFile != "" || f.GoVersion() != "go1.24.0" {
+	if f := Open(filepath.Join(dir, "a"), mainmod.Settings{GOWORK: "off"}); f.workFile != "" || f.GoVersion() != "go1.24.0" {
 		t.Errorf("with GOWORK=off: %+v", f)
+	}
+	if f := Open(dir, mainmod.Settings{GOWORK: "go.work"}); f.checkWork().Kind != "go-work-malformed" {
+		t.Errorf("with a relative GOWORK: %+v", f.checkWork())
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/goweir/weir/internal/client/doctor/check"
 	"github.com/goweir/weir/internal/client/doctor/folder"
 	"github.com/goweir/weir/internal/client/gocmd"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/goenv"
 )
 
@@ -43,7 +44,7 @@ func Read(ctx context.Context, getenv func(string) string, dir string) *Settings
 			break
 		}
 	}
-	s.Folder = folder.Open(dir, s.Value("GOWORK"))
+	s.Folder = folder.Open(dir, mainmod.SettingsOf(s.Env))
 	s.Entries, s.ListError = s.entries()
 	s.Probe = s.chooseProbe()
 	return s

@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/goauth"
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/mirrors"
 	"github.com/goweir/weir/internal/client/mirrors/survey"
 	"github.com/goweir/weir/internal/client/modsource"
@@ -143,7 +143,7 @@ func addModules(ctx context.Context, env *goenv.Env, r Request, o *survey.Option
 		o.SumDB = modules.Sums().Name()
 	}
 	if r.Dir != "" {
-		addOwn(ctx, modules, r.Dir, o)
+		addOwn(ctx, modules, ownSums(env, r.Dir), o)
 	}
 	if len(o.Modules) == 0 {
 		o.Modules = popular()
@@ -152,9 +152,9 @@ func addModules(ctx context.Context, env *goenv.Env, r Request, o *survey.Option
 	return nil
 }
 
-// addOwn adds modules of a folder.
-func addOwn(ctx context.Context, modules *modsource.Modules, dir string, o *survey.Options) {
-	all := slices.DeleteFunc(parseSums(findSums(dir)), func(m survey.Module) bool { return modules.Private(m.Path) || modules.Unproven(m.Path) })
+// addOwn adds modules of a go.sum.
+func addOwn(ctx context.Context, modules *modsource.Modules, sums string, o *survey.Options) {
+	all := slices.DeleteFunc(parseSums(sums), func(m survey.Module) bool { return modules.Private(m.Path) || modules.Unproven(m.Path) })
 	if len(all) == 0 {
 		return
 	}
@@ -169,22 +169,14 @@ func addOwn(ctx context.Context, modules *modsource.Modules, dir string, o *surv
 // maxSums is how much of a go.sum is read, in bytes.
 const maxSums = 16 << 20
 
-// findSums is the go.sum of the module that a folder is in; empty where there is none.
-func findSums(dir string) string {
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return readSums(filepath.Join(dir, "go.sum"))
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return ""
-		}
-		dir = parent
+// ownSums is what the go.sum of the module that a folder is in holds; empty where there is
+// none.
+func ownSums(env *goenv.Env, dir string) string {
+	files, err := mainmod.Find(dir, mainmod.SettingsOf(env))
+	if err != nil {
+		return ""
 	}
-}
-
-func readSums(name string) string {
-	f, err := os.Open(name)
+	f, err := os.Open(files.Sum)
 	if err != nil {
 		return ""
 	}

@@ -13,40 +13,43 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/goweir/weir/internal/client/mainmod"
 )
 
 // Needs are the versions that projects need.
 type Needs struct {
-	Files []string // that say so
-
+	files      int // that say so
 	whole      map[module.Version]bool
 	mods       map[module.Version]bool // of which the go.mod is enough
 	toolchains map[string]bool         // as in go1.26.0
 }
 
-// ErrNoProject: no go.mod or go.work says what is needed.
-var ErrNoProject = errors.New("no Go project")
-
-// ReadNeeds reads what the projects in and below some folders need: of every go.mod,
-// go.sum, go.work and go.work.sum, and of the project that a folder is part of. A version
-// is needed as a whole if one of these files has its hash or requires it. Whatever cannot
-// be read is an error, since the versions that it names would be lost.
-func ReadNeeds(ctx context.Context, dirs ...string) (*Needs, error) {
+// ReadNeeds reads what the projects in, above and below some folders need: of every
+// go.mod, go.sum, go.work and go.work.sum, and of those that the settings of the go command
+// name instead. A version is needed as a whole if one of these files has its hash or
+// requires it. Whatever cannot be read is an error, since the versions that it names would
+// be lost, and so is a folder without any of these files.
+func ReadNeeds(ctx context.Context, s mainmod.Settings, dirs ...string) (*Needs, error) {
 	n := &Needs{whole: map[module.Version]bool{}, mods: map[module.Version]bool{}, toolchains: map[string]bool{}}
 	for _, dir := range dirs {
 		dir, err := filepath.Abs(dir)
 		if err != nil {
 			return nil, err
 		}
-		before := len(n.Files)
+		before := n.files
 		if err := n.readBelow(ctx, dir); err != nil {
 			return nil, err
 		}
-		if err := n.readAbove(ctx, dir); err != nil {
+		if err := n.readAbove(dir); err != nil {
 			return nil, err
 		}
-		if len(n.Files) == before {
-			return nil, fmt.Errorf("%s: %w in, above or below it: there is no go.mod and no go.work", dir, ErrNoProject)
+		inForce, err := mainmod.Find(dir, s)
+		if err != nil && (n.files == before || !errors.Is(err, mainmod.ErrNone)) {
+			return nil, err
+		}
+		if err := n.readInForce(inForce); err != nil {
+			return nil, err
 		}
 	}
 	return n, nil
@@ -65,19 +68,19 @@ func (n *Needs) readBelow(ctx context.Context, dir string) error {
 		case d.IsDir():
 			return nil
 		}
-		return n.read(ctx, name)
+		return n.read(name)
 	})
 }
 
-// readAbove reads the files of the module and the workspace that a folder is in.
-func (n *Needs) readAbove(ctx context.Context, dir string) error {
+// readAbove reads all files above a folder, whether or not they are in force there.
+func (n *Needs) readAbove(dir string) error {
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
 		for _, base := range []string{"go.mod", "go.sum", "go.work", "go.work.sum"} {
 			name := filepath.Join(parent, base)
 			if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
 				continue
 			}
-			if err := n.read(ctx, name); err != nil {
+			if err := n.read(name); err != nil {
 				return err
 			}
 		}
@@ -87,29 +90,52 @@ func (n *Needs) readAbove(ctx context.Context, dir string) error {
 	}
 }
 
-func (n *Needs) read(ctx context.Context, name string) error {
-	var add func(name string, data []byte) error
+// readInForce reads the files of the module and the workspace that a folder is in, which
+// may lie elsewhere and have any name.
+func (n *Needs) readInForce(files mainmod.Files) error {
+	var err error
+	if files.Work != "" {
+		err = errors.Join(n.add(files.Work, n.addWork), n.addIfThere(files.Work+".sum", n.addSum))
+	}
+	if files.Mod != "" {
+		err = errors.Join(err, n.add(files.Mod, n.addMod), n.addIfThere(files.Sum, n.addSum))
+	}
+	return err
+}
+
+// read reads a file, if its name says that it tells what is needed.
+func (n *Needs) read(name string) error {
 	switch filepath.Base(name) {
 	case "go.mod":
-		add = n.addMod
+		return n.add(name, n.addMod)
 	case "go.sum", "go.work.sum":
-		add = n.addSum
+		return n.add(name, n.addSum)
 	case "go.work":
-		add = func(name string, data []byte) error { return n.addWork(ctx, name, data) }
-	default:
-		return nil
+		return n.add(name, n.addWork)
 	}
+	return nil
+}
+
+// add adds what a file says.
+func (n *Needs) add(name string, parse func(name string, data []byte) error) error {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	if err := add(name, data); err != nil {
+	if err := parse(name, data); err != nil {
 		if strings.Contains(filepath.ToSlash(name), "/testdata/") {
 			return nil // there the go command does not look either
 		}
 		return fmt.Errorf("what this project needs cannot be known: %w", err)
 	}
-	n.Files = append(n.Files, name)
+	n.files++
+	return nil
+}
+
+func (n *Needs) addIfThere(name string, parse func(name string, data []byte) error) error {
+	if err := n.add(name, parse); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return nil
 }
 
@@ -149,7 +175,7 @@ func (n *Needs) addSum(_ string, data []byte) error {
 }
 
 // addWork adds the modules of a workspace, wherever they are.
-func (n *Needs) addWork(ctx context.Context, name string, data []byte) error {
+func (n *Needs) addWork(name string, data []byte) error {
 	f, err := modfile.ParseWork(name, data, nil)
 	if err != nil {
 		return err
@@ -163,11 +189,9 @@ func (n *Needs) addWork(ctx context.Context, name string, data []byte) error {
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(filepath.Dir(name), dir)
 		}
-		for _, base := range []string{"go.mod", "go.sum"} {
-			err := n.read(ctx, filepath.Join(dir, base))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+		member := mainmod.In(dir)
+		if err := errors.Join(n.addIfThere(member.Mod, n.addMod), n.addIfThere(member.Sum, n.addSum)); err != nil {
+			return err
 		}
 	}
 	return nil

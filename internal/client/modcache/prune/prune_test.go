@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modcache/prune"
 )
@@ -30,7 +31,7 @@ func project(t *testing.T, files map[string]string) string {
 
 func needs(t *testing.T, dirs ...string) *prune.Needs {
 	t.Helper()
-	n, err := prune.ReadNeeds(t.Context(), dirs...)
+	n, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, dirs...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,14 +135,24 @@ func TestNeedsAreThoseOfAllProjects(t *testing.T) {
 			t.Errorf("%s: %q, want %q", at, got, want)
 		}
 	}
-	if _, err := prune.ReadNeeds(t.Context(), dir, t.TempDir()); !errors.Is(err, prune.ErrNoProject) {
+	alone := project(t, map[string]string{"go.mod": "module alone\n", "other.mod": "module alone\n", "other.sum": "example.com/old v3.0.0+incompatible h1:x\n"})
+	for _, s := range []mainmod.Settings{{GOWORK: filepath.Join(dir, "go.work")}, {GOWORK: "off", ModFile: "other.mod"}} {
+		n, err := prune.ReadNeeds(t.Context(), s, alone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mayGo(n); slices.Contains(got, "example.com/old@v3.0.0+incompatible") == (s.ModFile != "") || slices.Contains(got, "example.com/greet@v1.0.0") == (s.ModFile == "") {
+			t.Errorf("with %+v may go %q", s, got)
+		}
+	}
+	if _, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, dir, t.TempDir()); !errors.Is(err, mainmod.ErrNone) {
 		t.Errorf("a folder without project: %v", err)
 	}
 	broken := project(t, map[string]string{"go.mod": "module a\n", "b/go.mod": "<<<<<<< HEAD\nmodule b\n"})
-	if _, err := prune.ReadNeeds(t.Context(), broken); err == nil || !strings.Contains(err.Error(), filepath.Join("b", "go.mod")) {
+	if _, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, broken); err == nil || !strings.Contains(err.Error(), filepath.Join("b", "go.mod")) {
 		t.Errorf("a go.mod that cannot be read: %v", err)
 	}
-	if _, err := prune.ReadNeeds(t.Context(), filepath.Join(dir, "none")); err == nil {
+	if _, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, filepath.Join(dir, "none")); err == nil {
 		t.Error("a folder that is not there is no error")
 	}
 }

@@ -2,9 +2,8 @@
 // their sums, as they are, however broken: what the go command could not read is a finding
 // in its line.
 //
-// It promises to find them where the go command does, and to go on after a bad line; it
-// refuses a folder that is in no module and no workspace. Whether a line is true, it does
-// not judge.
+// It promises to go on after a bad line; it refuses a folder that is in no module and no
+// workspace. Whether a line is true, it does not judge.
 //
 // Sources: the Go Modules Reference, "go.mod files", "go.sum files" and "Workspaces";
 // cmd/go/internal/modfetch/fetch.go, readGoSum.
@@ -21,11 +20,9 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/verify/finding"
 )
-
-// ErrNoProject: the folder is in no module and no workspace.
-var ErrNoProject = errors.New("no go.mod and no go.work")
 
 // maxFile bounds what is read of a go.mod, go.sum or go.work, in bytes.
 const maxFile = 64 << 20
@@ -60,43 +57,20 @@ type SumFile struct {
 	there bool
 }
 
-// Open finds and reads the project that a folder is in. gowork is the setting GOWORK.
-func Open(dir, gowork string) (*Project, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
+// Open finds and reads the project that a folder is in.
+func Open(dir string, s mainmod.Settings) (*Project, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, err
 	}
-	work := gowork
-	if work == "" {
-		work = above(dir, "go.work")
+	files, err := mainmod.Find(dir, s)
+	if err != nil {
+		return nil, err
 	}
-	if work != "" && work != "off" {
-		return openWorkspace(work)
+	if files.Work != "" {
+		return openWorkspace(files.Work)
 	}
-	mod := above(dir, "go.mod")
-	if mod == "" {
-		return nil, fmt.Errorf("%s: there is %w in it or above it", dir, ErrNoProject)
-	}
-	p := &Project{Root: filepath.Dir(mod)}
-	return p, p.addMember(p.Root)
-}
-
-// above is the file of this name in a folder or the nearest one above it; empty: none.
-func above(dir, base string) string {
-	for {
-		name := filepath.Join(dir, base)
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-			return name
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return ""
-		}
-		dir = parent
-	}
+	p := &Project{Root: files.Root}
+	return p, p.addMember(files)
 }
 
 func openWorkspace(name string) (*Project, error) {
@@ -119,7 +93,7 @@ func openWorkspace(name string) (*Project, error) {
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(p.Root, dir)
 		}
-		err := p.addMember(dir)
+		err := p.addMember(mainmod.In(dir))
 		if errors.Is(err, fs.ErrNotExist) {
 			p.Findings = append(p.Findings, finding.New(finding.WorkspaceMissing, p.Work.Name, use.Syntax.Start.Line, "%s has no go.mod", use.Path))
 			continue
@@ -134,17 +108,16 @@ func openWorkspace(name string) (*Project, error) {
 // AsWritten leaves the versions in a file as they are.
 func AsWritten(_, version string) (string, error) { return version, nil }
 
-func (p *Project) addMember(dir string) error {
-	name := filepath.Join(dir, "go.mod")
-	data, err := ReadFile(name)
+func (p *Project) addMember(files mainmod.Files) error {
+	data, err := ReadFile(files.Mod)
 	if err != nil {
 		return err
 	}
-	m := &Member{Dir: dir, Name: p.Rel(name)}
-	if m.Sums, err = p.readSums(filepath.Join(dir, "go.sum")); err != nil {
+	m := &Member{Dir: files.Root, Name: p.Rel(files.Mod)}
+	if m.Sums, err = p.readSums(files.Sum); err != nil {
 		return err
 	}
-	m.Mod, err = modfile.Parse(name, data, AsWritten)
+	m.Mod, err = modfile.Parse(files.Mod, data, AsWritten)
 	p.addSyntax(m.Name, data, err)
 	p.Members = append(p.Members, m)
 	return nil
