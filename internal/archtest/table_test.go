@@ -151,7 +151,7 @@ var house = map[string]room{
 	"internal/client/mirrors/plan": {imports: []string{
 		"internal/artifact", "internal/client/goauth", "internal/client/mainmod", "internal/client/mirrors", "internal/client/mirrors/survey", "internal/client/modsource", "internal/goenv", "internal/source",
 	}},
-	"internal/client/mirrors/report": {imports: []string{"internal/client/mirrors"}},
+	"internal/client/mirrors/report": {imports: []string{"internal/client/mirrors", "internal/source"}},
 
 	"internal/client/doctor/check":      {},
 	"internal/client/doctor/visit":      {imports: []string{"internal/artifact"}},

@@ -18,6 +18,7 @@ import (
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/goenv"
+	"github.com/goweir/weir/internal/source"
 )
 
 // benchFlags are what a measurement can be told.
@@ -69,7 +70,7 @@ func (f benchFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if len(o.Mirrors) == 0 {
-		return usageError{fmt.Errorf("GOPROXY=%s names no proxy to measure; name one, or use --public\nsee: %s --help", mirrors.Redact(env.Value("GOPROXY")), cmd.CommandPath())}
+		return usageError{fmt.Errorf("GOPROXY=%s names no proxy to measure; name one, or use --public\nsee: %s --help", source.RedactList(env.Value("GOPROXY")), cmd.CommandPath())}
 	}
 	o.Bytes, o.Time = int64(f.bytes), f.time
 	progress := term.New(cmd.ErrOrStderr(), os.Getenv)
@@ -141,7 +142,7 @@ func benchJSON(r mirrors.Report) any {
 		mirrors.Report
 		GOPROXY string `json:"recommended_goproxy"`
 		Reason  string `json:"reason"`
-	}{r, mirrors.Redact(goproxy), reason}
+	}{r, source.RedactList(goproxy), reason}
 }
 
 // unwell is an error if no mirror works, or one served wrong bytes.

@@ -8,6 +8,7 @@ import (
 	"github.com/goweir/weir/internal/client/mirrors"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/goenv"
+	"github.com/goweir/weir/internal/source"
 )
 
 // showMirrors prints what was found in three tables, of which each has room for what it
@@ -84,7 +85,7 @@ func showRecommendation(screen *term.Screen, r mirrors.Report, env *goenv.Env) {
 		showText(screen, term.Bad, reason)
 		return
 	}
-	shown := mirrors.Redact(goproxy)
+	shown := source.RedactList(goproxy)
 	fmt.Fprintf(screen, "Recommended:\n  %s\n", screen.Paint(term.Strong, "GOPROXY="+shown))
 	showText(screen, term.Plain, reason)
 	switch current, _ := env.Lookup("GOPROXY"); {

@@ -16,6 +16,7 @@ import (
 	"github.com/goweir/weir/internal/client/profile"
 	"github.com/goweir/weir/internal/client/term"
 	"github.com/goweir/weir/internal/goenv"
+	"github.com/goweir/weir/internal/source"
 )
 
 // bestProfile is the profile that a measurement makes.
@@ -66,7 +67,7 @@ func measureBest(cmd *cobra.Command, env *goenv.Env, public bool) (string, error
 		return "", usageError{fmt.Errorf("private modules (%s) come through your proxies, since GONOPROXY does not name them; public mirrors have not got them, and would learn their names; leave out --public", strings.Join(o.Private, ","))}
 	}
 	if len(o.Mirrors) == 0 {
-		return "", usageError{fmt.Errorf("GOPROXY=%s names no proxy to measure; use --public\nsee: %s --help", mirrors.Redact(env.Value("GOPROXY")), cmd.CommandPath())}
+		return "", usageError{fmt.Errorf("GOPROXY=%s names no proxy to measure; use --public\nsee: %s --help", source.RedactList(env.Value("GOPROXY")), cmd.CommandPath())}
 	}
 	progress := screenOf(cmd.ErrOrStderr())
 	o.Progress = func(p survey.Progress) { progress.Progress(progressText(p)) }
@@ -91,7 +92,7 @@ func showBest(screen *term.Screen, r mirrors.Report, goproxy, reason, private st
 	screen.Table(rows)
 	fmt.Fprintln(screen)
 	if goproxy != "" {
-		fmt.Fprintln(screen, screen.Paint(term.Strong, "GOPROXY="+mirrors.Redact(goproxy)))
+		fmt.Fprintln(screen, screen.Paint(term.Strong, "GOPROXY="+source.RedactList(goproxy)))
 	}
 	showText(screen, term.Plain, reason)
 	showText(screen, term.Plain, private)

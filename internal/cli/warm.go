@@ -24,6 +24,7 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/goauth"
+	"github.com/goweir/weir/internal/client/govars"
 	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/term"
@@ -143,7 +144,7 @@ func (w *warming) run(cmd *cobra.Command, args []string) error {
 	}
 	c.Leave(modules.Private, "GONOPROXY keeps them from proxies")
 	report, err := warm.Proxy(ctx, c, modules, screen.progress)
-	return screen.end(redacted(w.to), c, report, err)
+	return screen.end(govars.RedactURL(w.to), c, report, err)
 }
 
 // settings are those of the go command, with the proxy to warm for GOPROXY.
@@ -211,15 +212,6 @@ func isWeir(ctx context.Context, env *goenv.Env, rawURL string) bool {
 	err = json.NewDecoder(io.LimitReader(resp.Body, maxSecret)).Decode(&me)
 	_, named := me["name"]
 	return err == nil && named && resp.StatusCode == http.StatusOK
-}
-
-// redacted is a URL as it may be shown.
-func redacted(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return "the proxy"
-	}
-	return u.Redacted()
 }
 
 // A haulScreen tells how the work goes on, and what has come of it.

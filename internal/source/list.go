@@ -40,6 +40,31 @@ func (e Entry) Redacted() string {
 // String is Redacted, so that no verb of package fmt but %#v shows more.
 func (e Entry) String() string { return e.Redacted() }
 
+// Separator is the sign after the entry, where another one follows.
+func (e Entry) Separator() string {
+	if e.FallBackOnError {
+		return "|"
+	}
+	return ","
+}
+
+// RedactList returns a GOPROXY list as it may be shown, without the credentials of
+// entries; empty if it is malformed.
+func RedactList(goproxy string) string {
+	list, err := ParseList(goproxy)
+	if err != nil {
+		return ""
+	}
+	var b strings.Builder
+	for i, e := range list {
+		if i > 0 {
+			b.WriteString(list[i-1].Separator())
+		}
+		b.WriteString(e.Redacted())
+	}
+	return b.String()
+}
+
 // IsFolder reports whether the entry is a folder of this machine, not a server.
 func (e Entry) IsFolder() bool { return strings.HasPrefix(e.URL, "file:") }
 

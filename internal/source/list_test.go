@@ -77,9 +77,23 @@ func TestA17ListShowsNoSecret(t *testing.T) {
 		"https://a.example\x7f" + canary,
 	} {
 		entries, err := ParseList(list)
-		shown := fmt.Sprintf("%v %+v %s %v", entries, entries, entries, err)
+		shown := fmt.Sprintf("%v %+v %s %v %s", entries, entries, entries, err, RedactList(list))
 		if strings.Contains(shown, canary) {
 			t.Errorf("ParseList(%q) shows the secret: %s", list, shown)
+		}
+	}
+}
+
+func TestAListIsShownEntryByEntry(t *testing.T) {
+	for list, want := range map[string]string{
+		"https://u:p@a.example | b.example/x?token=t,off": "https://xxxxx@a.example|https://b.example/x,off",
+		"direct,https://a.example":                        "direct",
+		"https://a.example|":                              "https://a.example",
+		"":                                                "",
+		"ftp://u:p@a.example":                             "",
+	} {
+		if got := RedactList(list); got != want {
+			t.Errorf("%q is shown as %q, want %q", list, got, want)
 		}
 	}
 }
@@ -105,7 +119,7 @@ func FuzzParseList(f *testing.F) {
 			if e.Direct || e.Off {
 				word = e.Redacted()
 			}
-			again = append(again, word+map[bool]string{true: "|", false: ","}[e.FallBackOnError])
+			again = append(again, word+e.Separator())
 		}
 		back, err := ParseList(strings.Join(again, ""))
 		if err != nil || !reflect.DeepEqual(back, entries) {

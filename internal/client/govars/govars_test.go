@@ -120,9 +120,14 @@ func TestRedactLeavesNoSecrets(t *testing.T) {
 		{"GOPROXY", "https://me:pw@a.example.com,https://b.example.com", "https://xxxxx@a.example.com,https://b.example.com"},
 		{"GOPROXY", "https://me:p@w/,|@a.example.com,direct", "https://xxxxx@a.example.com,direct"},
 		{"GOPROXY", "me:pw@a.example.com,direct", "xxxxx@a.example.com,direct"},
+		{"GOPROXY", "me:pw@a.example.com,https://me@b.example.com", "xxxxx@b.example.com"},
 		{"GOPROXY", "https://a.example.com/?token=pw|direct", "https://a.example.com/?xxxxx|direct"},
+		{"GOPROXY", "https://a.example.com/#pw,https://b.example.com", "https://a.example.com/#xxxxx,https://b.example.com"},
 		{"GOPROXY", "a.example.com/?token=pw", "a.example.com/?xxxxx"},
 		{"GOSUMDB", "sum.golang.org https://me:pw@a.example.com", "sum.golang.org https://xxxxx@a.example.com"},
+		{"GOSUMDB", "sum.golang.org a.example.com/?token=pw", "sum.golang.org a.example.com/?xxxxx"},
+		{"HTTP_PROXY", "me:pw@a.example.com:8080/?token=pw", "xxxxx@a.example.com:8080/?xxxxx"},
+		{"GOAUTH", "netrc;git /src;weir auth;helper --token=pw x;weir auth pw", "netrc;git /src;weir auth;helper …;weir …"},
 		{"GOPRIVATE", "git?.example.com,b.example.com", "git?.example.com,b.example.com"},
 		{"GOFLAGS", "-mod=mod", "-mod=mod"},
 	} {
@@ -130,6 +135,40 @@ func TestRedactLeavesNoSecrets(t *testing.T) {
 			t.Errorf("%s=%s is shown as %s, want %s", c.name, c.value, got, c.want)
 		}
 	}
+}
+
+func TestRedactURLLeavesNoSecrets(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"https://a.example.com/mod":            "https://a.example.com/mod",
+		"https://me:p@w/,|@a.example.com/go":   "https://xxxxx@a.example.com/go",
+		"https://me@a.example.com/?token=p,w":  "https://xxxxx@a.example.com/?xxxxx",
+		"git@git.example.com:team/mod.git":     "xxxxx@git.example.com:team/mod.git",
+		"a.example.com/mod?token=pw":           "a.example.com/mod?xxxxx",
+		"https://a.example.com/%zz?token=pw":   "https://a.example.com/%zz?xxxxx",
+		"ssh://git:pw@git.example.com/mod.git": "ssh://xxxxx@git.example.com/mod.git",
+	} {
+		if got := RedactURL(url); got != want {
+			t.Errorf("%s is shown as %s, want %s", url, got, want)
+		}
+	}
+}
+
+func FuzzNoUserIsShown(f *testing.F) {
+	f.Add("https://user:", "@proxy.example.com,direct")
+	f.Add("", "@a|b")
+	f.Add("", "@a,https://me@b")
+	f.Fuzz(func(t *testing.T, before, after string) {
+		const canary = "canary7"
+		if !strings.HasPrefix(after, "@") || strings.Contains(before+after, canary) {
+			return
+		}
+		for _, shown := range []string{Redact("GOPROXY", before+canary+after), RedactURL(before + canary + after)} {
+			if strings.Contains(shown, canary) {
+				t.Errorf("%q shows the secret", shown)
+			}
+		}
+	})
 }
 
 func FuzzRedact(f *testing.F) {

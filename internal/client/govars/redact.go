@@ -1,39 +1,71 @@
 package govars
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // hidden stands for what could be a secret.
 const hidden = "xxxxx"
 
+// urls are the variables whose value is a URL, or several, also where it has no scheme.
+var urls = []string{"GOPROXY", "GOSUMDB", "HTTP_PROXY", "HTTPS_PROXY"}
+
 // Redact is the value of a variable as it may be shown: without all from the first URL up
-// to the last @, and without queries. It hides rather too much than too little, since a
-// password may hold any character.
+// to the last @, without queries and fragments, and without what commands are told that print
+// credentials. It hides rather too much than too little, since a password may hold any
+// character.
 func Redact(name, value string) string {
-	if at := strings.LastIndexByte(value, '@'); at >= 0 {
-		start := 0
-		if i := strings.Index(value[:at], "://"); i >= 0 {
-			start = i + len("://")
-		}
-		value = value[:start] + hidden + value[at:]
+	if name == "GOAUTH" {
+		return withoutArguments(value)
 	}
-	pieces := strings.Split(value, "://")
+	pieces := strings.Split(withoutUser(value), "://")
 	for i, piece := range pieces {
 		// In a pattern a question mark stands for any letter.
-		if i > 0 || name == "GOPROXY" {
-			pieces[i] = withoutQuery(piece)
+		if i > 0 || slices.Contains(urls, name) {
+			pieces[i] = withoutQuery(piece, ",|")
 		}
 	}
 	return strings.Join(pieces, "://")
 }
 
-func withoutQuery(url string) string {
-	before, query, ok := strings.Cut(url, "?")
-	if !ok {
+// RedactURL is a URL, or the address of a repository, as it may be shown: without user,
+// query and fragment.
+func RedactURL(url string) string { return withoutQuery(withoutUser(url), "") }
+
+func withoutUser(value string) string {
+	at := strings.LastIndexByte(value, '@')
+	if at < 0 {
+		return value
+	}
+	start := 0
+	if i := strings.Index(value[:at], "://"); i >= 0 && !strings.Contains(value[:i], "@") {
+		start = i + len("://")
+	}
+	return value[:start] + hidden + value[at:]
+}
+
+// withoutQuery is a URL without query and fragment, which go on up to one of some signs.
+func withoutQuery(url, ends string) string {
+	start := strings.IndexAny(url, "?#") + 1
+	if start == 0 {
 		return url
 	}
-	end := strings.IndexAny(query, ",|")
+	end := strings.IndexAny(url[start:], ends)
 	if end < 0 {
-		end = len(query)
+		end = len(url) - start
 	}
-	return before + "?" + hidden + query[end:]
+	return url[:start] + hidden + url[start+end:]
+}
+
+// withoutArguments keeps those of commands whose arguments are known to be none.
+func withoutArguments(goauth string) string {
+	commands := strings.Split(goauth, ";")
+	for i, command := range commands {
+		words := strings.Fields(command)
+		if len(words) > 1 && words[0] != "git" && !slices.Equal(words, []string{"weir", "auth"}) {
+			commands[i] = words[0] + " …"
+		}
+	}
+	return strings.Join(commands, ";")
 }

@@ -17,7 +17,7 @@ const worthwhile = 10
 // can be recommended. A mirror that served wrong bytes never is.
 //
 // The value is for "go env -w" and may hold credentials, if the current GOPROXY does: show
-// it by [Redact] only. The reason holds none.
+// it by [source.RedactList] only. The reason holds none.
 func (r Report) Recommend() (goproxy, reason string) {
 	picks := r.picks()
 	if len(picks) == 0 {
@@ -26,7 +26,7 @@ func (r Report) Recommend() (goproxy, reason string) {
 	front, end := r.frame()
 	var b strings.Builder
 	for _, e := range front {
-		b.WriteString(e.URL + separator(e.FallBackOnError))
+		b.WriteString(e.URL + e.Separator())
 	}
 	for i, pick := range picks {
 		if i > 0 {
@@ -35,29 +35,6 @@ func (r Report) Recommend() (goproxy, reason string) {
 		b.WriteString(pick.Entry.URL)
 	}
 	return b.String() + end, r.reason(picks, front, end)
-}
-
-// Redact returns a GOPROXY as it may be shown: without credentials.
-func Redact(goproxy string) string {
-	entries, err := source.ParseList(goproxy)
-	if err != nil {
-		return ""
-	}
-	var b strings.Builder
-	for i, e := range entries {
-		b.WriteString(e.Redacted())
-		if i < len(entries)-1 {
-			b.WriteString(separator(e.FallBackOnError))
-		}
-	}
-	return b.String()
-}
-
-func separator(fallBackOnError bool) string {
-	if fallBackOnError {
-		return "|"
-	}
-	return ","
 }
 
 // picks are the one or two mirrors to name: the most reliable ones there are.
@@ -119,7 +96,7 @@ func (r Report) frame() (front []source.Entry, end string) {
 		case e.IsFolder() || r.lacksAll(e):
 			front = append(front, e)
 		}
-		sign = separator(e.FallBackOnError)
+		sign = e.Separator()
 	}
 	return front, ""
 }

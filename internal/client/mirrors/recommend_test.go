@@ -75,7 +75,7 @@ func TestRecommendedIsWhatIsCorrectReliableAndFast(t *testing.T) {
 			if _, err := source.ParseList(goproxy); err != nil {
 				t.Errorf("%q is no GOPROXY: %v", goproxy, err)
 			}
-			if shown := Redact(goproxy); strings.Contains(shown, "s3cr3t") || strings.Count(shown, ",")+strings.Count(shown, "|") != strings.Count(goproxy, ",")+strings.Count(goproxy, "|") {
+			if shown := source.RedactList(goproxy); strings.Contains(shown, "s3cr3t") || strings.Count(shown, ",")+strings.Count(shown, "|") != strings.Count(goproxy, ",")+strings.Count(goproxy, "|") {
 				t.Errorf("it is shown as %q", shown)
 			}
 		})

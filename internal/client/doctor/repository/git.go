@@ -12,8 +12,8 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/doctor/advice"
 	"github.com/goweir/weir/internal/client/doctor/check"
-	"github.com/goweir/weir/internal/client/doctor/settings"
 	"github.com/goweir/weir/internal/client/doctor/visit"
+	"github.com/goweir/weir/internal/client/govars"
 	"github.com/goweir/weir/internal/command"
 )
 
@@ -76,9 +76,9 @@ func (f *Finder) lsRemote(ctx context.Context, at place) (refs string, r check.R
 	case errors.Is(err, exec.ErrNotFound):
 		return "", gitMissing()
 	case ctx.Err() != nil:
-		return "", check.Trouble("git-silent", fmt.Sprintf("git ls-remote %s does not end", settings.Redacted(at.url)), "something on the way may drop packets, or ask somebody for a password", check.ByHand("git ls-remote "+check.Quote(settings.Redacted(at.url))))
+		return "", check.Trouble("git-silent", fmt.Sprintf("git ls-remote %s does not end", govars.RedactURL(at.url)), "something on the way may drop packets, or ask somebody for a password", check.ByHand("git ls-remote "+check.Quote(govars.RedactURL(at.url))))
 	}
-	return "", adviseGit(settings.Redacted(at.url), complaints)
+	return "", adviseGit(govars.RedactURL(at.url), complaints)
 }
 
 // gitTroubles are what git complains of: the first that fits counts.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/doctor/check"
-	"github.com/goweir/weir/internal/client/doctor/settings"
 	"github.com/goweir/weir/internal/client/doctor/visit"
+	"github.com/goweir/weir/internal/client/govars"
 )
 
 // A place is where the code of a module is.
@@ -62,7 +62,7 @@ func (f *Finder) askHost(ctx context.Context, path string, u *url.URL) (place, c
 	}
 	for _, at := range goImports(a.Body) {
 		if path == at.prefix || strings.HasPrefix(path, at.prefix+"/") {
-			return at, check.Well(fmt.Sprintf("%s at %s", at.vcs, settings.Redacted(at.url)))
+			return at, check.Well(fmt.Sprintf("%s at %s", at.vcs, govars.RedactURL(at.url)))
 		}
 	}
 	return place{}, check.Trouble("no-go-import", fmt.Sprintf("%s (status %d) has no go-import tag for %s", u.Redacted(), a.Status, path),

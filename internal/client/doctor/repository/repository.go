@@ -24,6 +24,7 @@ import (
 	"github.com/goweir/weir/internal/client/doctor/check"
 	"github.com/goweir/weir/internal/client/doctor/settings"
 	"github.com/goweir/weir/internal/client/doctor/visit"
+	"github.com/goweir/weir/internal/client/govars"
 )
 
 // A Finder follows the go command to repositories.
@@ -92,7 +93,7 @@ func (f *Finder) Follow(ctx context.Context, path, version string, note func(who
 		return r
 	}
 	if at.vcs == "mod" {
-		return check.Well("its host says that it is at the proxy " + settings.Redacted(at.url))
+		return check.Well("its host says that it is at the proxy " + govars.RedactURL(at.url))
 	}
 	if !f.settings.AllowsVCS(at.prefix, at.vcs) {
 		r := check.Trouble("govcs-forbids", fmt.Sprintf("%s forbids %s for %s", f.settings.From("GOVCS"), at.vcs, at.prefix), "allow it",
@@ -139,5 +140,5 @@ func (at place) find(path, version, refs string) check.Result {
 			return check.Well("the repository has the tag " + tag)
 		}
 	}
-	return check.Trouble("unknown-version", fmt.Sprintf("the repository %s has no tag %s", settings.Redacted(at.url), tag), "push the tag, or ask for a version that exists", check.ByHand("git ls-remote --tags "+check.Quote(settings.Redacted(at.url))))
+	return check.Trouble("unknown-version", fmt.Sprintf("the repository %s has no tag %s", govars.RedactURL(at.url), tag), "push the tag, or ask for a version that exists", check.ByHand("git ls-remote --tags "+check.Quote(govars.RedactURL(at.url))))
 }

@@ -50,19 +50,7 @@ func (s *Settings) checkList() check.Result {
 				"use https, and keep the password in a netrc file or in GOAUTH")
 		}
 	}
-	return check.Well(s.listText())
-}
-
-// listText is GOPROXY without secrets.
-func (s *Settings) listText() string {
-	var b strings.Builder
-	for i, e := range s.Entries {
-		if i > 0 {
-			b.WriteString(map[bool]string{true: "|", false: ","}[s.Entries[i-1].FallBackOnError])
-		}
-		b.WriteString(e.Name)
-	}
-	return b.String()
+	return check.Well(source.RedactList(value))
 }
 
 // Fetches reports whether the settings let modules come over the network.

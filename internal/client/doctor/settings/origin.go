@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/client/govars"
 	"github.com/goweir/weir/internal/goenv"
 )
 
@@ -74,53 +74,5 @@ func (s *Settings) Shown() []Setting {
 }
 
 func setting(s goenv.Setting) Setting {
-	return Setting{Name: s.Name, Value: redacted(s.Name, s.Value), Layer: layers[s.Layer], File: s.File}
-}
-
-// redacted is the value of a variable without what may be a secret.
-func redacted(name, value string) string {
-	switch name {
-	case "GOPROXY":
-		return redactedList(value)
-	case "GOAUTH":
-		entries := strings.Split(value, ";")
-		for i, entry := range entries {
-			if words := strings.Fields(entry); len(words) > 1 && words[0] != "git" {
-				entries[i] = words[0] + " …"
-			}
-		}
-		return strings.Join(entries, ";")
-	case "HTTP_PROXY", "HTTPS_PROXY", "GOSUMDB":
-		return Redacted(value)
-	}
-	return value
-}
-
-// redactedList is a value of GOPROXY without secrets, also if it is malformed.
-func redactedList(value string) string {
-	var b strings.Builder
-	for value != "" {
-		word, sign, rest := value, "", ""
-		if i := strings.IndexAny(value, ",|"); i >= 0 {
-			word, sign, rest = value[:i], value[i:i+1], value[i+1:]
-		}
-		b.WriteString(Redacted(word) + sign)
-		value = rest
-	}
-	return b.String()
-}
-
-// Redacted is a word without what stands before an @ and after a question mark.
-func Redacted(word string) string {
-	scheme, rest, ok := strings.Cut(word, "://")
-	if !ok {
-		scheme, rest = "", word
-	} else {
-		scheme += "://"
-	}
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = "xxxxx" + rest[at:]
-	}
-	rest, _, _ = strings.Cut(rest, "?")
-	return scheme + rest
+	return Setting{Name: s.Name, Value: govars.Redact(s.Name, s.Value), Layer: layers[s.Layer], File: s.File}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/goweir/weir/internal/client/doctor/check"
 	"github.com/goweir/weir/internal/client/doctor/folder"
 	"github.com/goweir/weir/internal/client/gocmd"
+	"github.com/goweir/weir/internal/client/govars"
 	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/goenv"
 )
@@ -70,7 +71,7 @@ func (s *Settings) Checks() []*check.Check {
 // Set is the command that sets a variable where it is set now. A value that may have secrets
 // is shown without them, so that a person has to complete it.
 func (s *Settings) Set(name, value string) check.Fix {
-	shown := redacted(name, value)
+	shown := govars.Redact(name, value)
 	switch {
 	case s.isExported(name):
 		return check.ByHand("export " + check.Quote(name+"="+shown))

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/client/mirrors"
+	"github.com/goweir/weir/internal/source"
 )
 
 //go:embed style.css
@@ -70,7 +71,7 @@ func (p *page) recommendation(r mirrors.Report) {
 	p.WriteString("<section id=\"recommended\">\n")
 	p.element("h2", "", "Recommended")
 	if goproxy != "" {
-		p.element("pre", "", "GOPROXY="+mirrors.Redact(goproxy))
+		p.element("pre", "", "GOPROXY="+source.RedactList(goproxy))
 	}
 	p.element("p", "", reason)
 	p.WriteString("</section>\n")
