@@ -145,7 +145,7 @@ var house = map[string]room{
 		"internal/artifact", "internal/client/mainmod", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/drift", "internal/client/verify/finding", "internal/client/verify/gosum",
 		"internal/client/verify/modfiles", "internal/goenv", xmod, xsync,
 	}},
-	"internal/client/mirrors":        {imports: []string{"internal/source"}},
+	"internal/client/mirrors":        {imports: []string{"internal/client/term", "internal/source"}},
 	"internal/client/mirrors/probe":  {imports: []string{"internal/artifact"}},
 	"internal/client/mirrors/survey": {imports: []string{"internal/artifact", "internal/client/mirrors", "internal/client/mirrors/probe", "internal/source", xmod}},
 	"internal/client/mirrors/plan": {imports: []string{

@@ -240,14 +240,6 @@ func TestPictureHasNodesInForceAndWhatTheyWant(t *testing.T) {
 	}
 }
 
-func TestSizesAreForPeople(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 1_500_000: "1.5 MB", 2_340_000_000: "2.3 GB"} {
-		if got := Bytes(n); got != want {
-			t.Errorf("%d is %q, want %q", n, got, want)
-		}
-	}
-}
-
 var packages = NewPackages([]string{"m.example/m"}, &pkggraph.Graph{
 	Packages: []pkggraph.Package{
 		{Path: "m.example/m", Name: "main", Module: "m.example/m", Layer: 2, Imports: []string{"m.example/m/a"}},

@@ -62,7 +62,7 @@ func (r *Report) several() map[string][]diagram.Note {
 func node(m Module, more []diagram.Note) diagram.Node {
 	n := diagram.Node{Name: m.Path, Sub: m.Version, Group: diagram.Group(m.Kind), Notes: more, Values: []string{m.Go, strings.Join(m.Versions, " ")}}
 	if m.ZipBytes != nil {
-		n.Values = append(n.Values, Bytes(*m.ZipBytes))
+		n.Values = append(n.Values, term.Size(*m.ZipBytes))
 	}
 	for _, x := range m.notes() {
 		n.Notes = append(n.Notes, diagram.Note{Text: x.short, More: x.long, Bad: x.style == term.Bad})

@@ -37,7 +37,7 @@ func (r *Report) facts() []string {
 		facts = append(facts, fmt.Sprintf("%s could not be asked for news", count(*s.Unasked, "module")))
 	}
 	if s.ZipBytes != nil {
-		facts = append(facts, Bytes(*s.ZipBytes)+" in all zips"+unknown(*s.Unsized))
+		facts = append(facts, term.Size(*s.ZipBytes)+" in all zips"+unknown(*s.Unsized))
 	}
 	return facts
 }
@@ -124,7 +124,7 @@ func (r *Report) printLargest(s *term.Screen) {
 	slices.SortStableFunc(sized, func(a, b Module) int { return cmp.Compare(*b.ZipBytes, *a.ZipBytes) })
 	rows := [][]term.Cell{term.Head("ZIP", "THE LARGEST")}
 	for _, m := range sized[:min(largest, len(sized))] {
-		rows = append(rows, []term.Cell{{Text: Bytes(*m.ZipBytes), Right: true}, {Text: m.Path + " " + m.Version}})
+		rows = append(rows, []term.Cell{{Text: term.Size(*m.ZipBytes), Right: true}, {Text: m.Path + " " + m.Version}})
 	}
 	if len(rows) > 1 {
 		s.Table(rows)
@@ -190,7 +190,7 @@ func (r *Report) PrintWithout(s *term.Screen) {
 	s.Table(rows)
 	text := fmt.Sprintf("%s of %d would go", count(len(w.Gone), "module"), r.Summary.Modules)
 	if w.ZipBytes != nil {
-		text += ", " + Bytes(*w.ZipBytes) + " of zips"
+		text += ", " + term.Size(*w.ZipBytes) + " of zips"
 	}
 	for _, line := range fold(s, text+". go mod tidy also looks at packages, and may drop more.") {
 		fmt.Fprintln(s, line)

@@ -117,7 +117,7 @@ func (t *tree) line(m Module, wanted string) string {
 		text += " " + t.Paint(n.style, "["+n.short+"]")
 	}
 	if m.ZipBytes != nil {
-		text += t.Paint(term.Faint, " "+Bytes(*m.ZipBytes))
+		text += t.Paint(term.Faint, " "+term.Size(*m.ZipBytes))
 	}
 	return text
 }
@@ -144,17 +144,4 @@ func (m Module) notes() []remark {
 		list = append(list, remark{"newest " + m.Latest, "", term.Faint})
 	}
 	return list
-}
-
-// Bytes is a size for people, in decimal units.
-func Bytes(n int64) string {
-	switch {
-	case n < 1000:
-		return fmt.Sprintf("%d B", n)
-	case n < 1_000_000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	case n < 1_000_000_000:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/goweir/weir/internal/client/term"
 )
 
 // FormatDuration is a duration for people, with two or three digits.
@@ -18,25 +20,12 @@ func FormatDuration(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// formatBytes is a number of bytes for people.
-func formatBytes(n float64) string {
-	switch {
-	case n < 1000:
-		return fmt.Sprintf("%.0f B", n)
-	case n < 1e6:
-		return fmt.Sprintf("%.0f kB", n/1e3)
-	case n < 100e6:
-		return fmt.Sprintf("%.1f MB", n/1e6)
-	}
-	return fmt.Sprintf("%.0f MB", n/1e6)
-}
-
 // FormatRate is a number of bytes per second for people; zero is not known.
 func FormatRate(n float64) string {
 	if n == 0 {
 		return "-"
 	}
-	return formatBytes(n) + "/s"
+	return term.Size(n) + "/s"
 }
 
 // FormatPercentiles are the 50th, 90th and 99th percentile of a sample for people, as far

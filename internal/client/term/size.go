@@ -3,7 +3,7 @@ package term
 import "strconv"
 
 // Size is a number of bytes for people, as in 1.5 GB.
-func Size(bytes int64) string {
+func Size[N int64 | uint64 | float64](bytes N) string {
 	value, unit := float64(bytes), 0
 	for value >= 999.5 && unit < len(units)-1 {
 		value /= 1000

@@ -14,11 +14,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/goweir/weir/internal/client/doctor/check"
 	"github.com/goweir/weir/internal/client/doctor/settings"
+	"github.com/goweir/weir/internal/client/term"
 )
 
 // How much room a folder should have, in bytes: that of a large module, and how much
@@ -121,26 +121,13 @@ func roomy(name, folder, there string) check.Result {
 	case !known:
 		return check.Well(folder)
 	case room < wantedRoom:
-		return check.Warning("disk-nearly-full", fmt.Sprintf("%s %s has only %s left", name, folder, size(room)), "make room")
+		return check.Warning("disk-nearly-full", fmt.Sprintf("%s %s has only %s left", name, folder, term.Size(room)), "make room")
 	}
 	state := "can be written"
 	if there != folder {
 		state = "does not exist yet and can be made"
 	}
-	return check.Well(folder, fmt.Sprintf("it %s, %s are free", state, size(room)))
-}
-
-// size is a number of bytes for people.
-func size(n uint64) string {
-	const units = "kMGTPE"
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/1000, 0
-	for value >= 1000 && unit < len(units)-1 {
-		value, unit = value/1000, unit+1
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0") + " " + units[unit:unit+1] + "B"
+	return check.Well(folder, fmt.Sprintf("it %s, %s are free", state, term.Size(room)))
 }
 
 // makeFolder is mkdir -p.

@@ -38,11 +38,3 @@ func TestAFolderIsTried(t *testing.T) {
 		t.Errorf("%q was left there: %v", left, err)
 	}
 }
-
-func TestSizesAreForPeople(t *testing.T) {
-	for n, want := range map[uint64]string{0: "0 B", 999: "999 B", 1000: "1 kB", 1500: "1.5 kB", 66_900_000_000: "66.9 GB"} {
-		if got := size(n); got != want {
-			t.Errorf("%d is %s, want %s", n, got, want)
-		}
-	}
-}
