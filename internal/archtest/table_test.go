@@ -133,12 +133,12 @@ var house = map[string]room{
 	}},
 	"internal/client/modcache/check":  {imports: []string{xmod}},
 	"internal/client/modcache/folder": {imports: []string{"internal/filelock"}},
-	"internal/client/modcache":        {imports: []string{"internal/artifact", "internal/client/modcache/check", "internal/client/modcache/folder", xmod, xsync}, tests: []string{"internal/client/mainmod", "internal/client/modcache/prune"}},
+	"internal/client/modcache":        {imports: []string{"internal/artifact", "internal/client/modcache/check", "internal/client/modcache/folder", "internal/h1", xmod, xsync}, tests: []string{"internal/client/mainmod", "internal/client/modcache/prune"}},
 	"internal/client/modcache/prune":  {imports: []string{"internal/client/mainmod", "internal/client/modcache", xmod}},
 	"internal/client/verify/finding":  {imports: []string{"internal/artifact"}},
 	"internal/client/verify/modfiles": {imports: []string{"internal/artifact", "internal/client/mainmod", "internal/client/modcache/check", "internal/client/verify/finding", xmod}},
 	"internal/client/verify/gosum": {imports: []string{
-		"internal/artifact", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/finding", "internal/client/verify/modfiles", xmod, xsync,
+		"internal/artifact", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/finding", "internal/client/verify/modfiles", "internal/h1", xmod, xsync,
 	}},
 	"internal/client/verify/drift": {imports: []string{"internal/client/gocmd", "internal/client/verify/finding", "internal/client/verify/modfiles", "internal/goenv", xmod}},
 	"internal/client/verify": {imports: []string{
@@ -147,7 +147,7 @@ var house = map[string]room{
 	}},
 	"internal/client/mirrors":        {imports: []string{"internal/client/term", "internal/source"}},
 	"internal/client/mirrors/probe":  {imports: []string{"internal/artifact"}},
-	"internal/client/mirrors/survey": {imports: []string{"internal/artifact", "internal/client/mirrors", "internal/client/mirrors/probe", "internal/source", xmod}},
+	"internal/client/mirrors/survey": {imports: []string{"internal/artifact", "internal/client/mirrors", "internal/client/mirrors/probe", "internal/h1", "internal/source", xmod}},
 	"internal/client/mirrors/plan": {imports: []string{
 		"internal/artifact", "internal/client/goauth", "internal/client/mainmod", "internal/client/mirrors", "internal/client/mirrors/survey", "internal/client/modsource", "internal/goenv", "internal/source",
 	}},

@@ -1,16 +1,13 @@
 package modcache
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/sumdb/dirhash"
-
 	"github.com/goweir/weir/internal/client/modcache/check"
+	"github.com/goweir/weir/internal/h1"
 )
 
 // Check compares what is kept of a version with itself, see package check. It returns
@@ -52,12 +49,5 @@ func (c *Cache) HashMod(e Entry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return HashMod(data)
-}
-
-// HashMod is the hash that go.sum has for a go.mod.
-func HashMod(data []byte) (string, error) {
-	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(data)), nil
-	})
+	return h1.GoMod(data), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/mirrors"
+	"github.com/goweir/weir/internal/h1"
 	"github.com/goweir/weir/internal/source"
 )
 
@@ -29,14 +30,14 @@ func (w *wrongBytes) Error() string {
 // prove compares the body of a .mod or .zip with its record. What is no such file at all,
 // but a web page perhaps, is a failure, not a lie.
 func prove(mod Module, kind artifact.Kind, body []byte) (proven bool, err error) {
-	want, hash := mod.Mod, hashMod
+	want := mod.Mod
 	if kind == artifact.Zip {
-		want, hash = mod.Zip, hashZip
+		want = mod.Zip
 	}
 	if err := plausible(kind, body); err != nil || want == "" {
 		return false, err
 	}
-	got, err := hash(body)
+	got, err := hash(kind, body)
 	if err != nil {
 		got = "nothing, since it is broken (" + artifact.Clean(err.Error(), 100) + ")"
 	}
@@ -57,11 +58,15 @@ func plausible(kind artifact.Kind, body []byte) error {
 	return nil
 }
 
-func hashMod(body []byte) (string, error) {
-	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil })
+func hash(kind artifact.Kind, body []byte) (string, error) {
+	if kind == artifact.Zip {
+		return hashZip(body)
+	}
+	return h1.GoMod(body), nil
 }
 
-// hashZip is dirhash.HashZip for a zip in memory that may be hostile.
+// hashZip is h1.Hash for a zip that nobody has looked at: it may be made to unpack without
+// end.
 func hashZip(body []byte) (string, error) {
 	z, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))
 	if err != nil {

@@ -19,7 +19,6 @@ import (
 	"sync"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/sumdb/dirhash"
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +27,7 @@ import (
 	"github.com/goweir/weir/internal/client/modsource"
 	"github.com/goweir/weir/internal/client/verify/finding"
 	"github.com/goweir/weir/internal/client/verify/modfiles"
+	"github.com/goweir/weir/internal/h1"
 )
 
 // Bounds of the work at one time.
@@ -327,7 +327,7 @@ func (c *comparison) hashOf(ctx context.Context, l modfiles.Line) (string, error
 		if err != nil {
 			return "", err
 		}
-		return modcache.HashMod(data)
+		return h1.GoMod(data), nil
 	}
 	select {
 	case c.zips <- struct{}{}:
@@ -341,10 +341,12 @@ func (c *comparison) hashOf(ctx context.Context, l modfiles.Line) (string, error
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if _, err := modsource.Save(ctx, c.Modules.Source(), n.Sibling(artifact.Zip), f); err != nil {
+	zip := n.Sibling(artifact.Zip)
+	size, err := modsource.Save(ctx, c.Modules.Source(), zip, f)
+	if err != nil {
 		return "", err
 	}
-	return dirhash.HashZip(f.Name(), dirhash.DefaultHash)
+	return h1.Hash(zip, f, size)
 }
 
 // reason is an error as people should read it.
