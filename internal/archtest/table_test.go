@@ -139,7 +139,7 @@ var house = map[string]room{
 	"internal/client/verify/modfiles": {imports: []string{"internal/artifact", "internal/client/mainmod", "internal/client/modcache/check", "internal/client/verify/finding", xmod}},
 	"internal/client/verify/gosum": {imports: []string{
 		"internal/artifact", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/finding", "internal/client/verify/modfiles", "internal/h1", xmod, xsync,
-	}},
+	}, tests: []string{"internal/goenv"}},
 	"internal/client/verify/drift": {imports: []string{"internal/client/gocmd", "internal/client/verify/finding", "internal/client/verify/modfiles", "internal/goenv", xmod}},
 	"internal/client/verify": {imports: []string{
 		"internal/artifact", "internal/client/mainmod", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/drift", "internal/client/verify/finding", "internal/client/verify/gosum",
