@@ -100,7 +100,7 @@ var house = map[string]room{
 		"internal/sumdb", "internal/telemetry", xmod,
 	}},
 	"internal/cli": {imports: []string{
-		"internal/admin", "internal/artifact", "internal/auth/accounts", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/fileurl", "internal/goenv", "internal/gosumdb", "internal/policy",
+		"internal/admin", "internal/artifact", "internal/auth/accounts", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/mainmod", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/fileurl", "internal/goenv", "internal/gosumdb", "internal/policy",
 		"internal/source", "internal/source/pool",
 		"internal/client/bundle", "internal/client/bundle/export", "internal/client/bundle/intake", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
 		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
@@ -155,13 +155,13 @@ var house = map[string]room{
 
 	"internal/client/doctor/check":      {},
 	"internal/client/doctor/visit":      {imports: []string{"internal/artifact"}},
-	"internal/client/doctor/folder":     {imports: []string{"internal/client/doctor/check", xmod}},
-	"internal/client/doctor/settings":   {imports: []string{"internal/client/doctor/check", "internal/client/doctor/folder", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/gosumdb", "internal/source", xmod}},
-	"internal/client/doctor/caches":     {imports: []string{"internal/client/doctor/check", "internal/client/doctor/settings"}, tests: []string{"internal/goenv"}},
+	"internal/client/doctor/folder":     {imports: []string{"internal/client/doctor/check", "internal/client/mainmod", xmod}},
+	"internal/client/doctor/settings":   {imports: []string{"internal/client/doctor/check", "internal/client/doctor/folder", "internal/client/goauth", "internal/client/gocmd", "internal/client/govars", "internal/client/mainmod", "internal/goenv", "internal/gosumdb", "internal/source", xmod}},
+	"internal/client/doctor/caches":     {imports: []string{"internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/term"}, tests: []string{"internal/goenv"}},
 	"internal/client/doctor/advice":     {imports: []string{"internal/artifact", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/source"}, tests: []string{"internal/goenv"}},
 	"internal/client/doctor/proxy":      {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/client/goauth", "internal/fileurl", "internal/netrc", "internal/source"}},
 	"internal/client/doctor/sums":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/gosumdb", xmod}},
-	"internal/client/doctor/repository": {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/command", xmod}},
+	"internal/client/doctor/repository": {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/client/govars", "internal/command", xmod}},
 	"internal/client/doctor/walk":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/repository", "internal/client/doctor/settings", "internal/client/doctor/sums", "internal/client/doctor/visit", "internal/h1", "internal/source", xmod}},
 	"internal/client/doctor": {imports: []string{
 		"internal/client/doctor/advice", "internal/client/doctor/caches", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/repository",
