@@ -1,5 +1,6 @@
 // Package admin is the administration interface over HTTP: JSON for machines and
-// for the commands of the command line, below /-/api/v1/.
+// for the commands of the command line, below /-/api/v1/, and profiles of the process
+// below /-/debug/pprof/.
 //
 // It shows and changes nothing that is not asked for, and what it shows holds no
 // secret. Who may ask is decided in front of it.

@@ -198,7 +198,7 @@ func TestA25TheOperationIsNotForEverybody(t *testing.T) {
 	root, user := "Bearer "+r.token(accounts.TokenSpec{User: "root"}), "Bearer "+r.token(accounts.TokenSpec{User: "alice"})
 	r.reload <- os.Interrupt
 	r.logs.await(t, "has been reloaded")
-	for _, path := range []string{"/metrics", "/-/api/v1/upstreams", "/-/api/v1/access?module=example.com/a"} {
+	for _, path := range []string{"/metrics", "/-/api/v1/upstreams", "/-/debug/pprof/heap", "/-/api/v1/access?module=example.com/a"} {
 		for _, test := range []struct {
 			headers []string
 			status  int

@@ -168,6 +168,7 @@ func (d *daemon) public(protocol *server.Server) map[string]http.Handler {
 func (d *daemon) operation(protocol *server.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", d.metrics.Handler())
+	mux.Handle(admin.ProfilePrefix, admin.Profiles())
 	mux.Handle(admin.Prefix, admin.New(admin.Options{Upstreams: d.pool.Status, Explain: d.explain}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := d.door.mayOperate(r); err != nil {
