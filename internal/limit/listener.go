@@ -56,7 +56,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			c.Close()
 			continue
 		}
-		return &conn{Conn: c, listener: l, client: client, since: time.Now()}, nil
+		return &conn{Conn: c, listener: l, client: client}, nil
 	}
 }
 
@@ -97,8 +97,6 @@ type conn struct {
 	listener *Listener
 	client   netip.Addr
 	closed   atomic.Bool
-	since    time.Time
-	deadline atomic.Int64 // the write deadline, in nanoseconds after since; 0: none
 
 	// Since the client has last taken a piece:
 	taken  atomic.Int64 // bytes
@@ -118,20 +116,12 @@ const piece = 512 << 10
 
 // extend gives the client the write stall to take what is written next, less what
 // it has waited already: small writes do not buy it more time than large ones. The
-// time in which nothing is written does not count. A deadline that is late by a
-// trifle is left alone, since to set one costs as much as a small write.
+// time in which nothing is written does not count.
 func (c *conn) extend(now time.Time) error {
-	stall := c.listener.bounds.WriteStall
-	if stall == 0 {
+	if c.listener.bounds.WriteStall == 0 {
 		return nil
 	}
-	trifle := int64(stall / 64)
-	want := int64(now.Sub(c.since)+stall) - c.waited.Load()
-	if late := c.deadline.Load() - want; late >= 0 && late <= trifle {
-		return nil
-	}
-	c.deadline.Store(want + trifle)
-	return c.Conn.SetWriteDeadline(c.since.Add(time.Duration(want + trifle)))
+	return c.Conn.SetWriteDeadline(now.Add(c.listener.bounds.WriteStall - time.Duration(c.waited.Load())))
 }
 
 // took notes what the client took since begun.

@@ -87,6 +87,34 @@ func TestA20AClientThatTakesNothingIsCut(t *testing.T) {
 	}
 }
 
+// net/http takes the deadline away between the requests of a connection.
+func TestA20AClientThatTakesNothingIsCutThoughOthersTakeTheDeadlineAway(t *testing.T) {
+	l := listen(t, limit.Bounds{WriteStall: time.Second})
+	dial(t, l)
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("an answer")); err != nil {
+		t.Fatal(err)
+	}
+	c.SetWriteDeadline(time.Time{})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Write(make([]byte, 64<<20))
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Write to a client that does not read = %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("a write to a client that does not read has no end")
+	}
+}
+
 // A slow is a connection to a client that takes so many bytes a second.
 type slow struct {
 	from
