@@ -26,13 +26,14 @@ const (
 var kept = []string{"allocs", "goroutine", "heap"}
 
 // Profiles returns the handler of all paths below ProfilePrefix. What it answers tells
-// what the process does, and of its memory the sizes, not the contents.
-func Profiles() http.Handler {
+// what the process does, and of its memory the sizes, not the contents. Nobody waits for a
+// profile when ctx has ended, which is the end of the server.
+func Profiles(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(ProfilePrefix, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, Problem{"there is no such profile; there are profile, " + strings.Join(kept, ", ")})
 	})
-	mux.HandleFunc(ProfilePrefix+"profile", profileProcessor)
+	mux.HandleFunc(ProfilePrefix+"profile", func(w http.ResponseWriter, r *http.Request) { profileProcessor(ctx, w, r) })
 	for _, name := range kept {
 		mux.HandleFunc(ProfilePrefix+name, func(w http.ResponseWriter, _ *http.Request) {
 			var data bytes.Buffer
@@ -47,17 +48,26 @@ func Profiles() http.Handler {
 }
 
 // profileProcessor watches for some seconds what the processors are busy with.
-func profileProcessor(w http.ResponseWriter, r *http.Request) {
+func profileProcessor(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	length, err := profileLength(r.URL.Query().Get("seconds"))
 	if err != nil {
 		answer(w, http.StatusBadRequest, Problem{err.Error()})
 		return
 	}
-	data, err := watchProcessor(r.Context(), length)
+	if r.Method == http.MethodHead {
+		sendProfile(w, "profile", nil)
+		return
+	}
+	asked, leave := context.WithCancel(r.Context())
+	defer leave()
+	defer context.AfterFunc(ctx, leave)()
+	data, err := watchProcessor(asked, length)
 	switch {
 	case errors.Is(err, errWatched):
 		answer(w, http.StatusConflict, Problem{err.Error()})
-	case err == nil:
+	case err != nil: // a client that has left hears nothing
+		answer(w, http.StatusServiceUnavailable, Problem{"the server is ending"})
+	default:
 		sendProfile(w, "profile", data)
 	}
 }

@@ -11,8 +11,13 @@ import (
 )
 
 func profile(ctx context.Context, path string) *httptest.ResponseRecorder {
+	return profileOf(context.Background(), ctx, path)
+}
+
+// profileOf asks a server that ends with the first context.
+func profileOf(server, ctx context.Context, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	admin.Profiles().ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/-/debug/pprof/"+path, nil))
+	admin.Profiles(server).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/-/debug/pprof/"+path, nil))
 	return w
 }
 
@@ -55,5 +60,13 @@ func TestOneProfileIsMadeAtATimeAndEndsWithWhoAskedForIt(t *testing.T) {
 	<-left
 	if w := profile(t.Context(), "profile?seconds=0.001"); w.Code != http.StatusOK {
 		t.Errorf("after the other one has left: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestTheEndOfTheServerWaitsForNoProfile(t *testing.T) {
+	server, end := context.WithCancel(t.Context())
+	end()
+	if w := profileOf(server, t.Context(), "profile?seconds=100"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

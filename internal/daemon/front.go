@@ -29,7 +29,7 @@ type front struct {
 // serve begins to serve.
 func (d *daemon) serve(ctx context.Context, cfg *config.Config, listener net.Listener) (*front, error) {
 	protocol := server.New(d.prefetch, server.Options{Door: d.door, PathPrefix: cfg.PathPrefix, OnDone: d.done})
-	operation := d.operation(protocol)
+	operation := d.operation(ctx, protocol)
 	d.warnOfReaders(cfg, listener.Addr())
 	f := &front{served: make(chan error, 3)}
 	ctx, f.cancel = context.WithCancel(ctx)
@@ -165,10 +165,10 @@ func (d *daemon) public(protocol *server.Server) map[string]http.Handler {
 }
 
 // operation answers those who may see how the server fares.
-func (d *daemon) operation(protocol *server.Server) http.Handler {
+func (d *daemon) operation(ctx context.Context, protocol *server.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", d.metrics.Handler())
-	mux.Handle(admin.ProfilePrefix, admin.Profiles())
+	mux.Handle(admin.ProfilePrefix, admin.Profiles(ctx))
 	mux.Handle(admin.Prefix, admin.New(admin.Options{Upstreams: d.pool.Status, Explain: d.explain}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := d.door.mayOperate(r); err != nil {
