@@ -80,37 +80,41 @@ func (p *Prefetcher) begin(s *session, next []guess) {
 		switch {
 		case open || s.repeats(g.name):
 			if g.study {
-				s.read[g.name] = true
-				p.study(s, g.name, g.closure)
+				s.read[g.name] = p.study(s, g.name, g.closure)
 			}
+		case s.taken[g.name] && g.study && !s.read[g.name]: // it was stored already
+			s.read[g.name] = p.study(s, g.name, g.closure)
 		case s.taken[g.name] || len(p.ledger.open) >= maxOpen || !p.o.Load().Allowed("", g.name.Module) || !s.spend(g.on):
 		default:
-			s.taken[g.name], s.read[g.name] = true, g.study
+			s.taken[g.name] = true
 			f := &fetch{name: g.name, on: g.on, session: s, study: g.study, closure: g.closure, begun: time.Now()}
 			p.ledger.open[g.name] = f
-			p.enqueue(f)
+			s.read[g.name] = p.enqueue(f) && g.study
 		}
 	}
 }
 
-// study queues a go.mod that is fetched anyway, to be read; p.mu is held.
-func (p *Prefetcher) study(s *session, n artifact.Name, closure bool) {
-	p.enqueue(&fetch{name: n, on: known, session: s, study: true, closure: closure, begun: time.Now()})
+// study queues a go.mod that is fetched anyway, to be read, and reports whether there was
+// room; p.mu is held.
+func (p *Prefetcher) study(s *session, n artifact.Name, closure bool) bool {
+	return p.enqueue(&fetch{name: n, on: known, session: s, study: true, closure: closure, begun: time.Now()})
 }
 
-// enqueue queues a fetch and sees that somebody works on it; p.mu is held.
-func (p *Prefetcher) enqueue(f *fetch) {
+// enqueue queues a fetch and sees that somebody works on it, if there is room; p.mu is
+// held.
+func (p *Prefetcher) enqueue(f *fetch) bool {
 	if p.closed || p.queue.len() >= maxWaiting {
 		if f.on != known {
 			delete(p.ledger.open, f.name)
 		}
-		return
+		return false
 	}
 	p.queue.push(f)
 	if p.running < p.o.Load().MaxConcurrent {
 		p.running++
 		p.workers.Go(p.work)
 	}
+	return true
 }
 
 // work fetches what is queued until there is nothing left.
