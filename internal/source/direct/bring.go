@@ -36,6 +36,9 @@ func (s *Source) bringOnce(ctx context.Context, r origin.Repository, n artifact.
 		return nil, err
 	}
 	defer done()
+	if k.GivenUp() { // while this waited
+		return nil, errBrokenClone
+	}
 	c, err := s.cages.Build(ctx, k, n.Module, r)
 	if err != nil {
 		return nil, err

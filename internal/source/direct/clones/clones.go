@@ -6,7 +6,7 @@
 //     next one uses it.
 //   - A clone that is of no use is used by nobody who comes later, for whom there is a
 //     new one at once, and goes when those have left who use it.
-//   - One command at a time asks a repository what it has.
+//   - One command at a time asks a repository what it has, as far as its clone is of use.
 //
 // What is in a clone, this package does not know, and it runs nothing. One Cache has its
 // folders for itself. It is safe for concurrent use.
@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,7 @@ func Open(dir, trash string, limit int64) (*Cache, error) {
 		}
 		k := c.add(entry.Name())
 		k.used = info.ModTime()
+		c.last = max(c.last, number(entry.Name())) // however the clock was set since
 		if err := tidy(k.dir); err != nil {
 			return nil, err
 		}
@@ -83,6 +85,16 @@ func Open(dir, trash string, limit int64) (*Cache, error) {
 	gone := c.evict()
 	c.mu.Unlock()
 	return c, removeAll(gone)
+}
+
+// number is the number of the clone in a folder, or 0.
+func number(folder string) int64 {
+	_, digits, _ := strings.Cut(folder, "-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // add takes in the clone that is in a folder, in place of an older one of the same
@@ -151,6 +163,13 @@ func (k *Clone) GiveUp() {
 	k.cache.mu.Lock()
 	defer k.cache.mu.Unlock()
 	k.bad = true
+}
+
+// GivenUp reports whether the clone is of no use.
+func (k *Clone) GivenUp() bool {
+	k.cache.mu.Lock()
+	defer k.cache.mu.Unlock()
+	return k.bad
 }
 
 // evict moves clones that nobody uses out of the way, until the rest is within

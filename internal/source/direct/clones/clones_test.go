@@ -88,6 +88,26 @@ func TestACloneOfNoUseIsForNobodyElse(t *testing.T) {
 	}
 }
 
+// The clock may have been set back between two runs.
+func TestTheNewerOfTwoClonesIsKeptWhateverTheClockSaid(t *testing.T) {
+	dir := t.TempDir()
+	broken := use(t, open(t, dir, 1<<20), "a")
+	ahead := filepath.Join(dir, broken.name+"-9000000000000000000")
+	if err := os.Rename(broken.Dir(), ahead); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, dir, 1<<20)
+	broken = use(t, c, "a")
+	if broken.Dir() != ahead {
+		t.Fatalf("the clone of the run before is not used, but %s", broken.Dir())
+	}
+	broken.GiveUp()
+	fresh := use(t, c, "a")
+	if k := use(t, open(t, dir, 1<<20), "a"); k.Dir() != fresh.Dir() { // after a crash
+		t.Errorf("%s is used, not %s", k.Dir(), fresh.Dir())
+	}
+}
+
 func TestANewCloneNeverGetsTheFolderOfAnother(t *testing.T) {
 	c := open(t, t.TempDir(), 10)
 	broken := use(t, c, "a")
