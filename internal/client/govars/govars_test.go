@@ -128,6 +128,8 @@ func TestRedactLeavesNoSecrets(t *testing.T) {
 		{"GOSUMDB", "sum.golang.org a.example.com/?token=pw", "sum.golang.org a.example.com/?xxxxx"},
 		{"HTTP_PROXY", "me:pw@a.example.com:8080/?token=pw", "xxxxx@a.example.com:8080/?xxxxx"},
 		{"GOAUTH", "netrc;git /src;weir auth;helper --token=pw x;weir auth pw", "netrc;git /src;weir auth;helper …;weir …"},
+		{"GOAUTH", "git https://me:pw@git.example.com;git --token=pw /src;git", "git …;git …;git"},
+		{"GOAUTH", "me:pw@a.example.com;me:pw@a.example.com x;git /https://me:pw@a.example.com", "xxxxx@a.example.com;xxxxx@a.example.com …;git /https://xxxxx@a.example.com"},
 		{"GOPRIVATE", "git?.example.com,b.example.com", "git?.example.com,b.example.com"},
 		{"GOFLAGS", "-mod=mod", "-mod=mod"},
 	} {

@@ -58,13 +58,16 @@ func withoutQuery(url, ends string) string {
 	return url[:start] + hidden + url[start+end:]
 }
 
-// withoutArguments keeps those of commands whose arguments are known to be none.
+// withoutArguments keeps those of commands whose arguments are known to be no secrets.
 func withoutArguments(goauth string) string {
 	commands := strings.Split(goauth, ";")
 	for i, command := range commands {
 		words := strings.Fields(command)
-		if len(words) > 1 && words[0] != "git" && !slices.Equal(words, []string{"weir", "auth"}) {
-			commands[i] = words[0] + " …"
+		isGit := len(words) == 2 && words[0] == "git" && isAbsolute(words[1])
+		if len(words) > 1 && !isGit && !slices.Equal(words, []string{"weir", "auth"}) {
+			commands[i] = withoutUser(words[0]) + " …"
+		} else {
+			commands[i] = withoutUser(command)
 		}
 	}
 	return strings.Join(commands, ";")
