@@ -44,8 +44,11 @@ func ReadNeeds(ctx context.Context, s mainmod.Settings, dirs ...string) (*Needs,
 		if err := n.readAbove(dir); err != nil {
 			return nil, err
 		}
+		if n.files == before { // whatever go.work the settings name: it does not say what this folder needs
+			return nil, fmt.Errorf("%w in, above or below %s, so that what it needs cannot be known; name the folder of a project", mainmod.ErrNone, dir)
+		}
 		inForce, err := mainmod.Find(dir, s)
-		if err != nil && (n.files == before || !errors.Is(err, mainmod.ErrNone)) {
+		if err != nil && !errors.Is(err, mainmod.ErrNone) {
 			return nil, err
 		}
 		if err := n.readInForce(inForce); err != nil {

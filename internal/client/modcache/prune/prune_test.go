@@ -145,8 +145,11 @@ func TestNeedsAreThoseOfAllProjects(t *testing.T) {
 			t.Errorf("with %+v may go %q", s, got)
 		}
 	}
-	if _, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, dir, t.TempDir()); !errors.Is(err, mainmod.ErrNone) {
-		t.Errorf("a folder without project: %v", err)
+	for _, goWork := range []string{"", "off", filepath.Join(dir, "go.work")} {
+		_, err := prune.ReadNeeds(t.Context(), mainmod.Settings{GOWORK: goWork}, dir, t.TempDir())
+		if !errors.Is(err, mainmod.ErrNone) || strings.Contains(err.Error(), "go mod init") {
+			t.Errorf("a folder without project, with GOWORK=%s: %v", goWork, err)
+		}
 	}
 	broken := project(t, map[string]string{"go.mod": "module a\n", "b/go.mod": "<<<<<<< HEAD\nmodule b\n"})
 	if _, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, broken); err == nil || !strings.Contains(err.Error(), filepath.Join("b", "go.mod")) {
