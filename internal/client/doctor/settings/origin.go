@@ -22,11 +22,13 @@ func (s *Settings) checkHidden() check.Result {
 			return check.Warning("unknown-variable", fmt.Sprintf("the go command does not know %s; it may be meant for %s", found.Origin(), right), "set "+right+" instead", s.Unset(wrong))
 		}
 	}
-	for _, v := range s.Shown() {
-		for _, hidden := range v.Hides {
-			if v.Layer == layerEnvironment && hidden.Layer == layerUserFile && hidden.Value != v.Value {
-				return check.Warning("env-hides-go-env-w", fmt.Sprintf("%s=%s of the environment hides %s=%s, which was set with go env -w", v.Name, v.Value, v.Name, hidden.Value),
-					"take away the one that is not meant: that of the environment is set by your shell, your editor or your CI", check.ByHand("unset "+v.Name), check.ByHand("go env -u "+v.Name))
+	for _, name := range shown {
+		all := s.All(name)
+		for _, v := range all {
+			// Compared are the values themselves: what is shown of two may be the same.
+			if first := all[0]; first.Layer == goenv.Environment && v.Layer == goenv.UserFile && first.Value != v.Value {
+				return check.Warning("env-hides-go-env-w", fmt.Sprintf("%s=%s of the environment hides %s=%s, which was set with go env -w", name, govars.Redact(name, first.Value), name, govars.Redact(name, v.Value)),
+					"take away the one that is not meant: that of the environment is set by your shell, your editor or your CI", check.ByHand("unset "+name), check.ByHand("go env -u "+name))
 			}
 		}
 	}
@@ -42,13 +44,8 @@ type Setting struct {
 	Hides []Setting `json:"hides,omitempty"`
 }
 
-// The layers by name.
-const (
-	layerEnvironment = "environment"
-	layerUserFile    = "go env -w"
-)
-
-var layers = map[goenv.Layer]string{goenv.Environment: layerEnvironment, goenv.UserFile: layerUserFile, goenv.Installation: "go.env of Go", goenv.Default: "default"}
+// layers are the layers by name.
+var layers = map[goenv.Layer]string{goenv.Environment: "environment", goenv.UserFile: "go env -w", goenv.Installation: "go.env of Go", goenv.Default: "default"}
 
 // shown are the variables whose origin is shown.
 var shown = []string{

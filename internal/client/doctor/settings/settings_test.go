@@ -90,6 +90,18 @@ func TestBadSettingsAreNamed(t *testing.T) {
 	}
 }
 
+// What is hidden may differ in what is not shown.
+func TestAHiddenSettingIsNamedWhateverIsShownOfIt(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("GOPROXY=https://c.example.com,https://me:canary@b.example.com\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := settled(t, map[string]string{"GOENV": file, "GOPROXY": "https://a.example.com,https://me:canary@b.example.com"})
+	if r := s.checkHidden(); r.Kind != "env-hides-go-env-w" || strings.Contains(fmt.Sprintf("%+v", r), "canary") {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestSafeFixesAreApplied(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "env")
