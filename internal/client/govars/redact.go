@@ -8,8 +8,8 @@ import (
 // hidden stands for what could be a secret.
 const hidden = "xxxxx"
 
-// urls are the variables whose value is a URL, or several, also where it has no scheme.
-var urls = []string{"GOPROXY", "GOSUMDB", "HTTP_PROXY", "HTTPS_PROXY"}
+// urls are the variables whose value is one URL at the end, also where it has no scheme.
+var urls = []string{"GOSUMDB", "HTTP_PROXY", "HTTPS_PROXY"}
 
 // Redact is the value of a variable as it may be shown: without all from the first URL up
 // to the last @, without queries and fragments, and without what commands are told that print
@@ -19,10 +19,13 @@ func Redact(name, value string) string {
 	if name == "GOAUTH" {
 		return withoutArguments(value)
 	}
+	if slices.Contains(urls, name) {
+		return RedactURL(value)
+	}
 	pieces := strings.Split(withoutUser(value), "://")
 	for i, piece := range pieces {
 		// In a pattern a question mark stands for any letter.
-		if i > 0 || slices.Contains(urls, name) {
+		if i > 0 || name == "GOPROXY" {
 			pieces[i] = withoutQuery(piece, ",|")
 		}
 	}
