@@ -58,6 +58,9 @@ func Find(dir string, s Settings) (Files, error) {
 	if f.Work, err = s.workFile(dir); err != nil {
 		return Files{}, err
 	}
+	if f.Work != "" && s.ModFile != "" {
+		return Files{}, errors.New("-modfile of GOFLAGS cannot be used in a workspace; leave that with GOWORK=off, or take the flag away: go env -u GOFLAGS")
+	}
 	mod := above(dir, "go.mod", "")
 	if f.Work == "" && (mod == "" || isTemp(filepath.Dir(mod))) {
 		return Files{}, fmt.Errorf("%w in %s or above it; go there, name its folder, or make one: go mod init", ErrNone, dir)
@@ -66,7 +69,7 @@ func Find(dir string, s Settings) (Files, error) {
 		return f, nil
 	}
 	f.Root = filepath.Dir(mod)
-	if f.Mod, err = s.modFile(dir, f); err != nil {
+	if f.Mod, err = s.modFile(dir, f.Root); err != nil {
 		return Files{}, err
 	}
 	f.Sum = strings.TrimSuffix(f.Mod, ".mod") + ".sum"
@@ -93,13 +96,11 @@ func (s Settings) workFile(dir string) (string, error) {
 	return s.GOWORK, nil
 }
 
-// modFile is what stands for the go.mod of a module.
-func (s Settings) modFile(dir string, f Files) (string, error) {
+// modFile is what stands for the go.mod in the root of a module.
+func (s Settings) modFile(dir, root string) (string, error) {
 	switch {
 	case s.ModFile == "":
-		return filepath.Join(f.Root, "go.mod"), nil
-	case f.Work != "":
-		return "", errors.New("-modfile of GOFLAGS cannot be used in a workspace; leave that with GOWORK=off, or take the flag away: go env -u GOFLAGS")
+		return filepath.Join(root, "go.mod"), nil
 	case !strings.HasSuffix(s.ModFile, ".mod"):
 		return "", fmt.Errorf("-modfile=%s of GOFLAGS names no file that ends in .mod", s.ModFile)
 	case filepath.IsAbs(s.ModFile):

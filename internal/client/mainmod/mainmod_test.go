@@ -75,16 +75,17 @@ func TestFindFindsWhatTheGoCommandDoes(t *testing.T) {
 
 func TestWhatTheGoCommandRefusesIsRefused(t *testing.T) {
 	w := tree(t, "go.work", "main/go.mod", "main/alt.mod", "none/x.go")
-	for want, c := range map[string]struct{ dir, goWork, flags string }{
-		"absolute path":                 {"main", "../go.work", ""},
-		"go mod init":                   {"none", "off", ""},
-		"cannot be used in a workspace": {"main", "", "-modfile=alt.mod"},
-		"ends in .mod":                  {"main", "off", "-modfile=alt"},
+	for _, c := range []struct{ want, dir, goWork, flags string }{
+		{"absolute path", "main", "../go.work", ""},
+		{"go mod init", "none", "off", ""},
+		{"cannot be used in a workspace", "main", "", "-modfile=alt.mod"},
+		{"cannot be used in a workspace", ".", "", "-modfile=alt.mod"},
+		{"ends in .mod", "main", "off", "-modfile=alt"},
 	} {
 		dir := filepath.Join(w, c.dir)
 		_, err := Find(dir, settings(c.goWork, c.flags))
-		if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, ErrNone) != (c.dir == "none") {
-			t.Errorf("%+v: got %v, want %q in it", c, err, want)
+		if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrNone) != (c.dir == "none") {
+			t.Errorf("%+v: got %v", c, err)
 		}
 		if out, err := goCommand(t, dir, c.goWork, c.flags, "mod", "graph"); err == nil {
 			t.Errorf("%+v: the go command finds %s", c, out)
