@@ -170,7 +170,7 @@ var house = map[string]room{
 
 	// What brings all that a project needs.
 	"internal/client/closure": {imports: []string{"internal/artifact", "internal/blob", "internal/client/mainmod", "internal/client/modsource", "internal/h1", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
-	"internal/client/warm":    {imports: []string{"internal/artifact", "internal/client/closure", "internal/client/gocmd", "internal/client/modsource", "internal/source", xmod}, tests: []string{"internal/goenv"}},
+	"internal/client/warm":    {imports: []string{"internal/artifact", "internal/client/closure", "internal/client/gocmd", "internal/client/modsource", "internal/goenv", "internal/source", xmod}},
 	"internal/client/bundle":  {imports: []string{"internal/artifact", compress, xmod}},
 	"internal/client/bundle/export": {imports: []string{
 		"internal/artifact", "internal/client/bundle", "internal/client/closure", "internal/client/modsource", "internal/h1", "internal/source", "internal/store", "internal/store/disk", xmod, xsync,

@@ -28,6 +28,24 @@ func Words(value string) ([]string, error) {
 	return words, nil
 }
 
+// Joined is the value that has some words: what Words makes of another value.
+//
+// Source: cmd/internal/quoted, Join.
+func Joined(words []string) string {
+	all := make([]string, len(words))
+	for i, word := range words {
+		quote := ""
+		if word == "" || strings.ContainsAny(word, " \t\r\n") || strings.ContainsAny(word[:1], `"'`) {
+			quote = "'"
+			if strings.Contains(word, quote) { // so that it came between others
+				quote = `"`
+			}
+		}
+		all[i] = quote + word + quote
+	}
+	return strings.Join(all, " ")
+}
+
 // Flag is the value that GOFLAGS has for a flag, the last one, and reports whether it has
 // the flag at all.
 //

@@ -156,3 +156,18 @@ func TestGOROOTIsWhereItIsSetOrWhereGoEnvLies(t *testing.T) {
 		t.Errorf("GOROOT is %v, %v, for the go command %s", got, errGot, out)
 	}
 }
+
+func TestWordsAreJoinedSoThatTheyAreTheSame(t *testing.T) {
+	for value, want := range map[string]string{
+		"":                                 "",
+		" -v   '-mod=mod' ":                "-v -mod=mod",
+		`"-ldflags=-X 'main.v=a b'" -race`: `"-ldflags=-X 'main.v=a b'" -race`,
+		`'-tags=a b' '' '"x' "'y"`:         `'-tags=a b' '' '"x' "'y"`,
+		`-a='b"`:                           `-a='b"`,
+	} {
+		words, err := Words(value)
+		if got := Joined(words); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", value, got, err, want)
+		}
+	}
+}

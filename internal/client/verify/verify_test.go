@@ -439,6 +439,16 @@ func TestWhatTheGoCommandWouldChangeIsFound(t *testing.T) {
 	}
 }
 
+func TestTheGoModOfEverybodyIsJudged(t *testing.T) {
+	t.Parallel()
+	p := tidied(t)
+	p.write("alt.mod", "module example.com/other\n")
+	for _, flags := range []string{"-modfile=alt.mod", "'-modfile=alt.mod'", `"-mod=readonly" "-modfile=alt.mod" "-ldflags=-s -w"`} {
+		p.settings["GOFLAGS"] = flags
+		p.want(p.verify(verify.Options{}))
+	}
+}
+
 // sumsOf are the lines of go.sum of a version in the shared module cache.
 func sumsOf(t *testing.T, path, version string) string {
 	t.Helper()

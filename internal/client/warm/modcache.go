@@ -9,11 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/gocmd"
+	"github.com/goweir/weir/internal/goenv"
 )
 
 // How many modules one run of the go command brings, and how many runs there are at one
@@ -48,7 +48,8 @@ func (m ModCache) Fill(ctx context.Context, c *closure.Closure, progress func(cl
 // settings are those under which the go command looks at no go.mod and changes none.
 func (m ModCache) settings() []string {
 	flags := "-mod=mod"
-	if slices.Contains(strings.Fields(m.GOFLAGS), "-modcacherw") {
+	// What is malformed counts as nothing, since it is left out.
+	if words, _ := goenv.Words(m.GOFLAGS); slices.Contains(words, "-modcacherw") {
 		flags += " -modcacherw"
 	}
 	return []string{"GO111MODULE=on", "GOWORK=off", "GOTOOLCHAIN=local", "GOFLAGS=" + flags}

@@ -140,6 +140,14 @@ func TestAModuleCacheIsFilledOnce(t *testing.T) {
 	}
 }
 
+func TestFoldersAreWritableWhereTheUserWantsThat(t *testing.T) {
+	for flags, want := range map[string]bool{"-modcacherw": true, "-v '-modcacherw'": true, "'-tags=a -modcacherw'": false, "": false} {
+		if got := strings.HasSuffix(ModCache{GOFLAGS: flags}.settings()[3], " -modcacherw"); got != want {
+			t.Errorf("GOFLAGS=%s: %t", flags, got)
+		}
+	}
+}
+
 func TestWhatAModuleCacheCannotHaveIsNamed(t *testing.T) {
 	p := modtest.New(hello("v1.0.0"), hello("v1.1.0"))
 	url := p.Start(t)

@@ -69,20 +69,28 @@ func (r *run) add(findings ...finding.Finding) { r.findings = append(r.findings,
 // command is the go command in a folder. It does not look at flags that would have it
 // change or pass over something, and offline it asks nobody.
 func (r *run) command(dir string, env ...string) gocmd.Command {
-	var flags []string
-	for flag := range strings.FieldsSeq(r.Env.Value("GOFLAGS")) {
-		if name, _, _ := strings.Cut(strings.TrimLeft(flag, "-"), "="); name != "mod" && name != "modfile" {
-			flags = append(flags, flag)
-		}
-	}
-	if len(flags) == 0 {
-		flags = []string{"-buildvcs=auto"} // the default: empty, the variable would hide nothing of a file
-	}
-	env = append(env, "GOFLAGS="+strings.Join(flags, " "))
+	env = append(env, "GOFLAGS="+harmless(r.Env.Value("GOFLAGS")))
 	if r.Offline {
 		env = append(env, "GOPROXY=off", "GOSUMDB=off", "GOTOOLCHAIN=local")
 	}
 	return gocmd.Command{Dir: dir, Env: env}
+}
+
+// harmless is a value of GOFLAGS without the flags that say which go.mod counts, and
+// whether it may change.
+func harmless(goflags string) string {
+	words, err := goenv.Words(goflags)
+	if err != nil {
+		return goflags // with which the go command refuses all work
+	}
+	words = slices.DeleteFunc(words, func(word string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		return name == "mod" || name == "modfile"
+	})
+	if len(words) == 0 {
+		return "-buildvcs=auto" // the default: empty, the variable would hide nothing of a file
+	}
+	return goenv.Joined(words)
 }
 
 // goTimeout bounds one run of the go command, which may have to download all modules.
