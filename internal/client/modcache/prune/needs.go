@@ -94,14 +94,16 @@ func (n *Needs) readAbove(dir string) error {
 }
 
 // readInForce reads the files of the module and the workspace that a folder is in, which
-// may lie elsewhere and have any name.
+// may lie elsewhere and have any name. What -modfile names need not be in each of several
+// folders, and takes nothing from what the go.mod there says.
 func (n *Needs) readInForce(files mainmod.Files) error {
 	var err error
 	if files.Work != "" {
 		err = errors.Join(n.add(files.Work, n.addWork), n.addIfThere(files.Work+".sum", n.addSum))
 	}
 	if files.Mod != "" {
-		err = errors.Join(err, n.add(files.Mod, n.addMod), n.addIfThere(files.Sum, n.addSum))
+		everybody := mainmod.In(files.Root)
+		err = errors.Join(err, n.addIfThere(files.Mod, n.addMod), n.addIfThere(files.Sum, n.addSum), n.add(everybody.Mod, n.addMod), n.addIfThere(everybody.Sum, n.addSum))
 	}
 	return err
 }

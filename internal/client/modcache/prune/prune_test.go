@@ -145,6 +145,12 @@ func TestNeedsAreThoseOfAllProjects(t *testing.T) {
 			t.Errorf("with %+v may go %q", s, got)
 		}
 	}
+	plain := project(t, map[string]string{"go.mod": "module plain\n\nrequire example.com/greet v1.0.0\n"})
+	if n, err := prune.ReadNeeds(t.Context(), mainmod.Settings{ModFile: "other.mod"}, alone, plain); err != nil {
+		t.Errorf("one of two folders has the file of -modfile: %v", err)
+	} else if got := mayGo(n); slices.Contains(got, "example.com/old@v3.0.0+incompatible") || slices.Contains(got, "example.com/greet@v1.0.0") {
+		t.Errorf("one of two folders has the file of -modfile: may go %q", got)
+	}
 	for _, goWork := range []string{"", "off", filepath.Join(dir, "go.work")} {
 		_, err := prune.ReadNeeds(t.Context(), mainmod.Settings{GOWORK: goWork}, dir, t.TempDir())
 		if !errors.Is(err, mainmod.ErrNone) || strings.Contains(err.Error(), "go mod init") {
