@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -143,7 +144,11 @@ func addModules(ctx context.Context, env *goenv.Env, r Request, o *survey.Option
 		o.SumDB = modules.Sums().Name()
 	}
 	if r.Dir != "" {
-		addOwn(ctx, modules, ownSums(env, r.Dir), o)
+		sums, err := ownSums(env, r.Dir)
+		if err != nil {
+			o.Notes = append(o.Notes, fmt.Sprintf("The go.sum here does not count: %v.", err))
+		}
+		addOwn(ctx, modules, sums, o)
 	}
 	if len(o.Modules) == 0 {
 		o.Modules = popular()
@@ -171,21 +176,24 @@ const maxSums = 16 << 20
 
 // ownSums is what the go.sum of the module that a folder is in holds; empty where there is
 // none.
-func ownSums(env *goenv.Env, dir string) string {
+func ownSums(env *goenv.Env, dir string) (string, error) {
 	files, err := mainmod.Find(dir, mainmod.SettingsOf(env))
+	if errors.Is(err, mainmod.ErrNone) {
+		return "", nil
+	}
 	if err != nil {
-		return ""
+		return "", err
 	}
 	f, err := os.Open(files.Sum)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSums))
-	if err != nil {
-		return ""
-	}
-	return string(data)
+	return string(data), err
 }
 
 // Bounds of the lookups in the checksum database before the measurement.

@@ -119,6 +119,17 @@ func TestWithoutAChecksumDatabasePopularModulesAreAskedFor(t *testing.T) {
 	}
 }
 
+func TestItIsSaidWhyTheFolderDoesNotCount(t *testing.T) {
+	p := modtest.New(threeModules...)
+	env := map[string]string{"GOPROXY": p.Start(t), "GOSUMDB": "off", "GOFLAGS": "-modfile=alt"}
+	for dir, want := range map[string]bool{folder(t, ""): true, t.TempDir(): false} {
+		o, err := Make(t.Context(), machine(env), Request{Dir: dir})
+		if err != nil || !slices.Equal(o.Modules, popular()) || strings.Contains(strings.Join(o.Notes, " "), "-modfile=alt of GOFLAGS") != want {
+			t.Errorf("%s: the notes are %q, %v", dir, o.Notes, err)
+		}
+	}
+}
+
 func TestMirrorsAreThoseOfGOPROXYOrThoseNamed(t *testing.T) {
 	const goproxy = "file:///mods,https://a.example.com|https://b.example.com/,https://a.example.com,direct"
 	list := func(o survey.Options) (all []string) {
