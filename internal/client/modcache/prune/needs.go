@@ -38,10 +38,7 @@ func ReadNeeds(ctx context.Context, s mainmod.Settings, dirs ...string) (*Needs,
 			return nil, err
 		}
 		before := n.files
-		if err := n.readBelow(ctx, dir); err != nil {
-			return nil, err
-		}
-		if err := n.readAbove(dir); err != nil {
+		if err := n.readAround(ctx, dir); err != nil {
 			return nil, err
 		}
 		if n.files == before { // whatever go.work the settings name: it does not say what this folder needs
@@ -56,6 +53,21 @@ func ReadNeeds(ctx context.Context, s mainmod.Settings, dirs ...string) (*Needs,
 		}
 	}
 	return n, nil
+}
+
+// readAround reads all files in, above and below a folder, and those where it lies if its
+// name is a link.
+func (n *Needs) readAround(ctx context.Context, dir string) error {
+	all := []string{dir}
+	if at, err := filepath.EvalSymlinks(dir); err == nil && at != dir {
+		all = append(all, at)
+	}
+	for _, dir := range all {
+		if err := errors.Join(n.readBelow(ctx, dir), n.readAbove(dir)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readBelow reads all files in and below a folder.

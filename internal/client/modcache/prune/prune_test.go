@@ -145,6 +145,18 @@ func TestNeedsAreThoseOfAllProjects(t *testing.T) {
 			t.Errorf("with %+v may go %q", s, got)
 		}
 	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Logf("without links: %v", err)
+	} else if got := mayGo(needs(t, link)); !slices.Equal(got, want) {
+		t.Errorf("a link to it: %q, want %q", got, want)
+	}
+	several := filepath.Join(t.TempDir(), "link")
+	if os.Symlink(project(t, map[string]string{"a/go.mod": "module a\n\nrequire example.com/greet v1.1.0\n"}), several) == nil {
+		if got := mayGo(needs(t, several)); slices.Contains(got, "example.com/greet@v1.1.0") {
+			t.Errorf("a link to a folder of several: may go %q", got)
+		}
+	}
 	plain := project(t, map[string]string{"go.mod": "module plain\n\nrequire example.com/greet v1.0.0\n"})
 	if n, err := prune.ReadNeeds(t.Context(), mainmod.Settings{ModFile: "other.mod"}, alone, plain); err != nil {
 		t.Errorf("one of two folders has the file of -modfile: %v", err)
