@@ -47,14 +47,18 @@ const maxModFile = 16 << 20
 func Open(dir string, s mainmod.Settings) Folder {
 	s.ModFile = "" // what the module says for everybody is looked at
 	files, err := mainmod.Find(dir, s)
+	f := Folder{}
 	if err != nil && !errors.Is(err, mainmod.ErrNone) {
-		return Folder{workFile: s.GOWORK, workError: err}
+		f.workFile, f.workError = s.GOWORK, err
+		s.GOWORK = "off" // the module can be looked at all the same
+		files, _ = mainmod.Find(dir, s)
 	}
-	f := Folder{Dir: files.Root, workFile: files.Work}
+	f.Dir = files.Root
 	if files.Mod != "" {
 		f.mod, f.modError = parseFile(files.Mod, modfile.Parse)
 	}
-	if f.workFile != "" {
+	if files.Work != "" {
+		f.workFile = files.Work
 		f.work, f.workError = parseFile(f.workFile, modfile.ParseWork)
 	}
 	return f
@@ -95,9 +99,9 @@ func (f Folder) goVersions() []string {
 	return all
 }
 
-// Name is what the folder has, for people.
+// Name is what the folder has and can be read, for people.
 func (f Folder) Name() string {
-	if f.workFile != "" {
+	if f.work != nil {
 		return "go.work"
 	}
 	return "go.mod"

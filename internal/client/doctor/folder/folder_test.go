@@ -39,4 +39,12 @@ func TestTheFolderIsReadAsTheGoCommandDoes(t *testing.T) {
 	if f := Open(dir, mainmod.Settings{GOWORK: "go.work"}); f.checkWork().Kind != "go-work-malformed" {
 		t.Errorf("with a relative GOWORK: %+v", f.checkWork())
 	}
+	f = Open(filepath.Join(dir, "a", "b"), mainmod.Settings{GOWORK: "go.work"})
+	var ids []string
+	for _, c := range f.Checks() {
+		ids = append(ids, c.ID)
+	}
+	if fmt.Sprint(ids) != "[go-work go-mod go-sum]" || f.checkWork().Kind != "go-work-malformed" || f.checkMod().Kind != "replacement-missing" || len(f.Requirements()) != 2 || f.Name() != "go.mod" {
+		t.Errorf("a module with a relative GOWORK: %+v, %q", f, ids)
+	}
 }
