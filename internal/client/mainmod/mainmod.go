@@ -2,7 +2,8 @@
 // go.mod and go.work with their sums, or what settings of the go command name instead.
 //
 // It promises to find those that the go command would use there, and to refuse the
-// settings that it refuses. It looks at names only and reads no file.
+// settings that it refuses. It looks at names only and reads no file. That the go command
+// ignores a go.mod in the folder of GOPATH itself is not part of the promise.
 //
 // Sources: the Go Modules Reference, "Workspaces"; cmd/go/internal/modload/init.go,
 // FindGoWork, findWorkspaceFile, findModuleRoot, Init and modFilePath.
