@@ -124,6 +124,7 @@ func TestRedactLeavesNoSecrets(t *testing.T) {
 		{"GOPROXY", "https://a.example.com/?token=pw|direct", "https://a.example.com/?xxxxx|direct"},
 		{"GOPROXY", "https://a.example.com/#pw,https://b.example.com", "https://a.example.com/#xxxxx,https://b.example.com"},
 		{"GOPROXY", "a.example.com/?token=pw", "a.example.com/?xxxxx"},
+		{"GOPROXY", "https://a.example.com/?from=b://pw,direct", "https://a.example.com/?xxxxx,direct"},
 		{"GOSUMDB", "sum.golang.org https://me:pw@a.example.com", "sum.golang.org https://xxxxx@a.example.com"},
 		{"GOSUMDB", "sum.golang.org a.example.com/?token=pw", "sum.golang.org a.example.com/?xxxxx"},
 		{"HTTP_PROXY", "me:pw@a.example.com:8080/?token=pw", "xxxxx@a.example.com:8080/?xxxxx"},
@@ -132,7 +133,9 @@ func TestRedactLeavesNoSecrets(t *testing.T) {
 		{"GOSUMDB", "sum.golang.org https://a.example.com/?token=p|w", "sum.golang.org https://a.example.com/?xxxxx"},
 		{"GOAUTH", "netrc;git /src;weir auth;helper --token=pw x;weir auth pw", "netrc;git /src;weir auth;helper …;weir …"},
 		{"GOAUTH", "git https://me:pw@git.example.com;git --token=pw /src;git", "git …;git …;git"},
-		{"GOAUTH", "me:pw@a.example.com;me:pw@a.example.com x;git /https://me:pw@a.example.com", "xxxxx@a.example.com;xxxxx@a.example.com …;git /https://xxxxx@a.example.com"},
+		{"GOAUTH", "me:pw@a.example.com;me:pw@a.example.com x;git /https://me:pw@a.example.com", "xxxxx@a.example.com"},
+		{"GOAUTH", "https://a.example.com?token=pw;netrc", "https://a.example.com?xxxxx;netrc"},
+		{"GOAUTH", "me:p;w@a.example.com", "xxxxx@a.example.com"},
 		{"GOPRIVATE", "git?.example.com,b.example.com", "git?.example.com,b.example.com"},
 		{"GOFLAGS", "-mod=mod", "-mod=mod"},
 	} {

@@ -1,6 +1,7 @@
 package govars
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -22,19 +23,21 @@ func Redact(name, value string) string {
 	if slices.Contains(urls, name) {
 		return RedactURL(value)
 	}
-	pieces := strings.Split(withoutUser(value), "://")
-	for i, piece := range pieces {
-		// In a pattern a question mark stands for any letter.
-		if i > 0 || name == "GOPROXY" {
-			pieces[i] = withoutQuery(piece, ",|")
+	shown, start := withoutUser(value), 0
+	if name != "GOPROXY" { // in a pattern a question mark stands for any letter
+		if start = strings.Index(shown, "://"); start < 0 {
+			return shown
 		}
 	}
-	return strings.Join(pieces, "://")
+	return shown[:start] + queryOfEntry.ReplaceAllString(shown[start:], "${1}"+hidden)
 }
+
+// queryOfEntry is the query or fragment of an entry of a list.
+var queryOfEntry = regexp.MustCompile(`([?#])[^,|]*`)
 
 // RedactURL is a URL, or the address of a repository, as it may be shown: without user,
 // query and fragment.
-func RedactURL(url string) string { return withoutQuery(withoutUser(url), "") }
+func RedactURL(url string) string { return withoutQuery(withoutUser(url)) }
 
 func withoutUser(value string) string {
 	at := strings.LastIndexByte(value, '@')
@@ -48,29 +51,23 @@ func withoutUser(value string) string {
 	return value[:start] + hidden + value[at:]
 }
 
-// withoutQuery is a URL without query and fragment, which go on up to one of some signs.
-func withoutQuery(url, ends string) string {
-	start := strings.IndexAny(url, "?#") + 1
-	if start == 0 {
-		return url
+func withoutQuery(url string) string {
+	if i := strings.IndexAny(url, "?#"); i >= 0 {
+		return url[:i+1] + hidden
 	}
-	end := strings.IndexAny(url[start:], ends)
-	if end < 0 {
-		end = len(url) - start
-	}
-	return url[:start] + hidden + url[start+end:]
+	return url
 }
 
 // withoutArguments keeps those of commands whose arguments are known to be no secrets.
 func withoutArguments(goauth string) string {
-	commands := strings.Split(goauth, ";")
+	commands := strings.Split(withoutUser(goauth), ";") // a password may hold a semicolon
 	for i, command := range commands {
 		words := strings.Fields(command)
 		isGit := len(words) == 2 && words[0] == "git" && isAbsolute(words[1])
 		if len(words) > 1 && !isGit && !slices.Equal(words, []string{"weir", "auth"}) {
-			commands[i] = withoutUser(words[0]) + " …"
+			commands[i] = withoutQuery(words[0]) + " …"
 		} else {
-			commands[i] = withoutUser(command)
+			commands[i] = withoutQuery(command)
 		}
 	}
 	return strings.Join(commands, ";")
