@@ -3,8 +3,8 @@
 package e2e
 
 const (
-	floodFrames = 100_000  // of one flood
-	floodNames  = 100_000  // that do not exist, asked for one after the other
+	floodFrames = 50_000   // of one flood
+	floodNames  = 50_000   // that do not exist, asked for one after the other
 	memoryScale = 1        // times as much memory as the product takes
 	bigSize     = 70 << 20 // of a large zip, in bytes
 	wide        = 15       // modules of one download
