@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/goweir/weir/internal/client/doctor/settings"
 	"github.com/goweir/weir/internal/client/doctor/sums"
 	"github.com/goweir/weir/internal/client/doctor/visit"
+	"github.com/goweir/weir/internal/fileurl"
 )
 
 // write writes files below a folder.
@@ -55,9 +55,6 @@ func zipped(t *testing.T, name, text string) string {
 // walker walks from a folder along a folder that is a proxy and has example.com/m in two versions.
 func walker(t *testing.T, goSum, rest string) *Walker {
 	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("the URL of a folder is another there")
-	}
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
 		"here/go.mod":                             "module example.com/here\n\ngo 1.24.0\n\nrequire example.com/m v1.0.0\n",
@@ -72,7 +69,7 @@ func walker(t *testing.T, goSum, rest string) *Walker {
 	})
 	variables := map[string]string{
 		"GOENV": "off", "NETRC": filepath.Join(dir, "netrc"), "GOSUMDB": "off", "GOMODCACHE": filepath.Join(dir, "cache"), "GOPRIVATE": "corp.example.com", "GOVCS": "*:off",
-		"GOPROXY": "file://" + filepath.ToSlash(filepath.Join(dir, "proxy")) + rest,
+		"GOPROXY": fileurl.Of(filepath.Join(dir, "proxy")).String() + rest,
 	}
 	s := settings.Read(t.Context(), func(name string) string { return variables[name] }, filepath.Join(dir, "here"))
 	v := visit.New("test")

@@ -28,7 +28,7 @@ func TestLinksLeadNowhere(t *testing.T) {
 	}
 	for name, target := range map[string]string{"link": outside, "file": precious} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 	}
 	f := at(t, dir)
