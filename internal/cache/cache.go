@@ -83,7 +83,7 @@ type Cache struct {
 	mu      sync.Mutex
 	closed  bool
 	flights map[string]*flight // by key
-	landed  atomic.Uint64      // flights that have stored something; written with mu held
+	landed  landings           // added to with mu held
 }
 
 // Bounds of what is kept in memory about artifacts that are absent or mutable.
@@ -201,15 +201,23 @@ type Request struct {
 // Open answers a request. Errors have a class of package artifact. ctx bounds
 // the waiting and the reading of the answer, not the fetch.
 func (c *Cache) Open(ctx context.Context, r Request) (Answer, error) {
-	switch {
-	case r.Name.Kind == artifact.SumSupported:
+	if r.Name.Kind == artifact.SumSupported {
 		return c.pass(ctx, r.Name)
-	case r.Name.Immutable():
-		return c.openImmutable(ctx, r)
-	default:
-		return c.openMutable(ctx, r)
+	}
+	open := c.openMutable
+	if r.Name.Immutable() {
+		open = c.openImmutable
+	}
+	for {
+		a, err := open(ctx, r)
+		if !errors.Is(err, errLanded) {
+			return a, err
+		}
 	}
 }
+
+// errLanded: the artifact may have been fetched since it was looked for.
+var errLanded = errors.New("it may have been fetched by now")
 
 // pass asks the source and keeps nothing.
 func (c *Cache) pass(ctx context.Context, n artifact.Name) (Answer, error) {
@@ -220,21 +228,9 @@ func (c *Cache) pass(ctx context.Context, n artifact.Name) (Answer, error) {
 	return Answer{Blob: b, Result: Hit}, nil
 }
 
+// openImmutable answers from the store, or else from the one flight for the artifact.
 func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
-	for {
-		a, err := c.lookOrJoin(ctx, r)
-		if !errors.Is(err, errLanded) {
-			return a, err
-		}
-	}
-}
-
-// errLanded: an artifact has been stored since the store was asked, maybe this one.
-var errLanded = errors.New("the store may have it by now")
-
-// lookOrJoin answers from the store, or else from the one flight for the artifact.
-func (c *Cache) lookOrJoin(ctx context.Context, r Request) (Answer, error) {
-	key, landed := r.Name.Key(), c.landed.Load()
+	key, landed := r.Name.Key(), c.landed.count.Load()
 	b, err := c.store.Get(ctx, key)
 	if err == nil {
 		return Answer{Blob: b, Result: Hit}, nil

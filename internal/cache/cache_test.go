@@ -317,13 +317,33 @@ func infoOf(version string) string { return `{"Version":"` + version + `"}` }
 
 // Between the look into the store and the one for a flight, another caller's flight
 // may have come and gone.
-func TestACallerWhoMissesAFlightByAMomentIsAnsweredByTheStore(t *testing.T) {
+func TestACallerWhoMissesAFlightByAMomentIsAnsweredByWhatItBrought(t *testing.T) {
+	for path, body := range map[string]string{info1: infoOf("v1.0.0"), list: "v1.0.0\n", latest: infoOf("v1.0.0")} {
+		w := newWorld(t)
+		w.source.set(path, answer{body: body})
+		w.store.missed = func() { w.get(path) }
+		w.want(w.get(path), "hit "+body)
+		if n := w.source.count(path); n != 1 {
+			t.Errorf("the source was asked %d times for %s", n, path)
+		}
+	}
+}
+
+func TestWhatLandsMeanwhileForOthersCostsNoSecondLook(t *testing.T) {
 	w := newWorld(t)
-	w.source.set(info1, answer{body: `{"Version":"v1.0.0"}`})
-	w.store.missed = func() { w.get(info1) }
-	w.want(w.get(info1), `hit {"Version":"v1.0.0"}`)
-	if n := w.source.count(info1); n != 1 {
-		t.Errorf("the source was asked %d times", n)
+	w.source.set(info1, answer{body: infoOf("v1.0.0")})
+	w.source.set(mod1, answer{body: "module a.b/c\n"})
+	looks := 0
+	var missed func()
+	missed = func() {
+		looks++
+		w.get(mod1)
+		w.store.missed = missed
+	}
+	w.store.missed = missed
+	w.want(w.get(info1), "miss "+infoOf("v1.0.0"))
+	if looks != 1 {
+		t.Errorf("the store was asked %d times", looks)
 	}
 }
 

@@ -55,7 +55,7 @@ func (f *flight) announced() bool {
 }
 
 // join waits for the one flight that fetches an artifact and begins it if there
-// is none. landed is how many had stored something before the store was asked.
+// is none. landed is how many had landed before the caller looked for it.
 func (c *Cache) join(ctx context.Context, r Request, key string, landed uint64) (Answer, error) {
 	f, err := c.board(r, key, landed)
 	if err != nil {
@@ -82,8 +82,7 @@ func (f *flight) answer(ctx context.Context) (Answer, error) {
 }
 
 // board returns the flight for key, on which the caller is counted as a user. The
-// error is errLanded where one for an artifact that does not change may have ended
-// since the caller asked the store.
+// error is errLanded where one may have landed since the caller looked for it.
 func (c *Cache) board(r Request, key string, landed uint64) (*flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +93,7 @@ func (c *Cache) board(r Request, key string, landed uint64) (*flight, error) {
 	if c.closed {
 		return nil, &artifact.Error{Class: artifact.ErrUnavailable, Reason: "the server is shutting down", RetryAfter: 5 * time.Second}
 	}
-	if r.Name.Immutable() && landed != c.landed.Load() {
+	if c.landed.since(landed, key) {
 		return nil, errLanded
 	}
 	if len(c.flights) >= c.room(r) {
@@ -107,6 +106,35 @@ func (c *Cache) board(r Request, key string, landed uint64) (*flight, error) {
 	f := c.depart(&flight{name: r.Name, key: key, client: r.Client, fetch: c.fromSource(r.Name)})
 	f.users++
 	return f, nil
+}
+
+// landings remembers the latest flights that ended with an answer, for those who
+// looked for an artifact before it was there and for its flight when that had gone.
+type landings struct {
+	count atomic.Uint64 // of all
+	keys  [512]string   // of the latest, in a ring
+}
+
+// add is called by one at a time.
+func (l *landings) add(key string) {
+	n := l.count.Load()
+	l.keys[n%uint64(len(l.keys))] = key
+	l.count.Store(n + 1)
+}
+
+// since reports whether a flight for key may have landed after there were n. It
+// must not run beside add.
+func (l *landings) since(n uint64, key string) bool {
+	count := l.count.Load()
+	if count-n > uint64(len(l.keys)) {
+		return true
+	}
+	for ; n < count; n++ {
+		if l.keys[n%uint64(len(l.keys))] == key {
+			return true
+		}
+	}
+	return false
 }
 
 // maxSilence is how long a source may be silent before those who come later do not
@@ -170,7 +198,7 @@ func (c *Cache) land(f *flight, stored bool, err error) {
 	} else if f.name.Immutable() {
 		c.arrived(f.name)
 	}
-	c.clear(f, stored)
+	c.clear(f, stored || err == nil || artifact.Class(err) == artifact.ErrNotFound)
 	var size int64
 	if f.spool != nil {
 		size = f.spool.Size()
@@ -188,12 +216,13 @@ func (c *Cache) land(f *flight, stored bool, err error) {
 }
 
 // clear takes a flight off its key, and puts one with the rest there if its own
-// callers could not be helped any more, so that the next ones can.
-func (c *Cache) clear(f *flight, stored bool) {
+// callers could not be helped any more, so that the next ones can. known says that
+// the artifact, or its absence, is known from now on.
+func (c *Cache) clear(f *flight, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if stored {
-		c.landed.Add(1)
+	if known {
+		c.landed.add(f.key)
 	}
 	if c.flights[f.key] == f { // and no other has taken its place
 		delete(c.flights, f.key)

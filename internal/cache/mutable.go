@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
@@ -39,7 +40,7 @@ func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
 	if c.options().Offline && (r.Name.Kind == artifact.List || r.Name.Kind == artifact.Latest) {
 		return c.openStored(ctx, r.Name, nil)
 	}
-	key := r.Name.Key()
+	key, landed := r.Name.Key(), c.landed.count.Load()
 	e := c.held(ctx, r.Name, key)
 	if r.StoredOnly {
 		return c.openStored(ctx, r.Name, e)
@@ -47,7 +48,7 @@ func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
 	times := c.times(r.Name)
 	if e != nil && e.current(times) {
 		if e.age() > times.Fresh/2 && time.Now().After(e.rest) {
-			c.refresh(r.Name, key)
+			c.refresh(r.Name, key, landed)
 		}
 		return e.answer(Hit, times), nil
 	}
@@ -60,23 +61,25 @@ func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
 			return Answer{}, err
 		}
 	}
-	return c.ask(ctx, r, key, e, usable)
+	return c.ask(ctx, r, key, landed, e, usable)
 }
 
 // ask waits for a source's word, for a short while only where there is an old
 // answer to fall back on.
-func (c *Cache) ask(ctx context.Context, r Request, key string, e *entry, usable bool) (Answer, error) {
+func (c *Cache) ask(ctx context.Context, r Request, key string, landed uint64, e *entry, usable bool) (Answer, error) {
 	waiting := ctx
 	if usable {
 		var cancel context.CancelFunc
 		waiting, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	a, err := c.join(waiting, r, key, 0)
+	a, err := c.join(waiting, r, key, landed)
 	switch {
 	case err == nil:
 		a.Fresh = c.times(r.Name).Fresh
 		return a, nil
+	case errors.Is(err, errLanded):
+		return Answer{}, err
 	case ctx.Err() != nil:
 		return Answer{}, context.Cause(ctx)
 	case usable:
@@ -145,8 +148,8 @@ func (c *Cache) load(ctx context.Context, n artifact.Name, key string) *entry {
 }
 
 // refresh begins a fetch that nobody waits for. Under pressure there is none.
-func (c *Cache) refresh(n artifact.Name, key string) {
-	if f, err := c.board(Request{Name: n, Ahead: true}, key, 0); err == nil {
+func (c *Cache) refresh(n artifact.Name, key string, landed uint64) {
+	if f, err := c.board(Request{Name: n, Ahead: true}, key, landed); err == nil {
 		c.leave(f)
 	}
 }
