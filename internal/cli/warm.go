@@ -138,7 +138,7 @@ func (w *warming) run(cmd *cobra.Command, args []string) error {
 		return screen.interrupted(err)
 	}
 	if w.modcache {
-		cache := warm.ModCache{Dir: env.Value("GOMODCACHE"), GOFLAGS: env.Value("GOFLAGS")}
+		cache := warm.ModCache{Dir: env.Value("GOMODCACHE"), Writable: env.Switch("modcacherw")}
 		report, err := cache.Fill(ctx, c, screen.progress)
 		return screen.end(cache.Dir, c, report, err)
 	}

@@ -2,6 +2,7 @@ package goenv
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -59,4 +60,11 @@ func (e *Env) Flag(name string) (value string, ok bool) {
 		}
 	}
 	return value, ok
+}
+
+// Switch reports whether GOFLAGS turns a flag on that is on or off.
+func (e *Env) Switch(name string) bool {
+	value, ok := e.Flag(name)
+	on, err := strconv.ParseBool(value)
+	return ok && (value == "" || on && err == nil)
 }

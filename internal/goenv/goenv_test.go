@@ -124,6 +124,17 @@ func TestTheGoCommandSeesTheSameSettings(t *testing.T) {
 	}
 }
 
+func TestASwitchIsOnAsTheGoCommandReadsIt(t *testing.T) {
+	for flags, want := range map[string]bool{
+		"": false, "-modcacherw": true, "--modcacherw": true, "-v '-modcacherw'": true, "'-tags=a -modcacherw'": false,
+		"-modcacherw=true": true, "-modcacherw=0": false, "-modcacherw -modcacherw=false": false, "-modcacherw=maybe": false,
+	} {
+		if got := load(t, "", "", map[string]string{"GOFLAGS": flags}).Switch("modcacherw"); got != want {
+			t.Errorf("GOFLAGS=%s: %t", flags, got)
+		}
+	}
+}
+
 func TestFlagIsTheLastOneOfGOFLAGS(t *testing.T) {
 	for _, c := range []struct {
 		flags, want string

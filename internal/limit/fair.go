@@ -22,8 +22,9 @@ type Turns struct {
 // comes next, so that one that keeps its slots for long does not come to have
 // all of them; those that have taken as many take turns: however many wait for
 // one key, another that has no slot yet waits for at most one of each key before
-// it. One that has slots waits while others come that have none. Those of one key are served in the order in which they came. A key that has
-// all the slots it may have holds up nobody.
+// it. One that has slots waits while others come that have none. Those of one key
+// are served in the order in which they came. A key that has all the slots it may
+// have holds up nobody.
 //
 // So that no key can fill the queue or take all slots alone, its bounds should be
 // lower than those of all.

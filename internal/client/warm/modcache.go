@@ -13,7 +13,6 @@ import (
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/closure"
 	"github.com/goweir/weir/internal/client/gocmd"
-	"github.com/goweir/weir/internal/goenv"
 )
 
 // How many modules one run of the go command brings, and how many runs there are at one
@@ -25,8 +24,8 @@ const (
 
 // A ModCache is the module cache of this machine.
 type ModCache struct {
-	Dir     string // GOMODCACHE
-	GOFLAGS string // of the user
+	Dir      string // GOMODCACHE
+	Writable bool   // the user wants -modcacherw
 }
 
 // Fill has the go command fetch what is not in the cache, from where its settings say.
@@ -48,8 +47,7 @@ func (m ModCache) Fill(ctx context.Context, c *closure.Closure, progress func(cl
 // settings are those under which the go command looks at no go.mod and changes none.
 func (m ModCache) settings() []string {
 	flags := "-mod=mod"
-	// What is malformed counts as nothing, since it is left out.
-	if words, _ := goenv.Words(m.GOFLAGS); slices.Contains(words, "-modcacherw") {
+	if m.Writable {
 		flags += " -modcacherw"
 	}
 	return []string{"GO111MODULE=on", "GOWORK=off", "GOTOOLCHAIN=local", "GOFLAGS=" + flags}
