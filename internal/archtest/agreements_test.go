@@ -47,6 +47,9 @@ func checkImports(table map[string]room, pkgs []*pkg) (problems []string) {
 					"move the code, hand it over as an interface or a function, or add the arrow there and say why in docs/design.md", p.dir, a.to, a.at))
 			}
 		}
+		for _, to := range unused(row, p.imports) {
+			problems = append(problems, fmt.Sprintf("the table in internal/archtest/table_test.go lets %s import %s, which it does not: remove the arrow", p.dir, to))
+		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(gone)) {
 		problems = append(problems, fmt.Sprintf("the table in internal/archtest/table_test.go has a row for %s, which does not exist: remove the row", dir))
@@ -63,9 +66,19 @@ func allowed(table map[string]room, row room, from string, a arrow) bool {
 	case isStandard(a.to):
 		return true
 	}
-	return slices.ContainsFunc(row.imports, func(module string) bool {
-		return a.to == module || strings.HasPrefix(a.to, module+"/")
+	return slices.ContainsFunc(row.imports, a.within)
+}
+
+// unused are the arrows of a row that no import needs.
+func unused(row room, imports []arrow) []string {
+	return slices.DeleteFunc(slices.Concat(row.imports, row.tests), func(to string) bool {
+		return slices.ContainsFunc(imports, func(a arrow) bool { return a.to == to || !a.local && a.within(to) })
 	})
+}
+
+// within reports whether an arrow leads into a module of others.
+func (a arrow) within(module string) bool {
+	return a.to == module || strings.HasPrefix(a.to, module+"/")
 }
 
 // isStandard reports whether an import path is one of the standard library:
@@ -114,7 +127,7 @@ func TestTheChecksNoticeABadTree(t *testing.T) {
 		"a": {imports: []string{"b", "example.com/dep"}},
 		"b": {tests: []string{"d"}},
 		"d": {},
-		"h": {imports: []string{"b"}, testOnly: true},
+		"h": {testOnly: true},
 	}
 	good := map[string]string{
 		"a/a.go":          "// Package a is fine.\npackage a; import (_ \"fmt\"; _ \"example.com/dep/sub\"; _ " + own + "b\")",
@@ -131,7 +144,7 @@ func TestTheChecksNoticeABadTree(t *testing.T) {
 		{"good tree", "b/more.go", "package b", ""},
 		{"arrow that is not there", "b/b.go", doc + "package b\nimport _ " + own + "a\"", "b imports a (b/b.go:3)"},
 		{"arrow that only tests have", "b/b.go", doc + "package b\nimport _ " + own + "d\"", "b imports d (b/b.go:3)"},
-		{"arrow of a test", "b/b_test.go", "package b\nimport _ " + own + "a\"", "b imports a (b/b_test.go:2)"},
+		{"arrow of a test", "b/b_test.go", "package b\nimport _ " + own + "a\"\nimport _ " + own + "d\"", "b imports a (b/b_test.go:2)"},
 		{"test helper in product code", "b/b.go", doc + "package b\nimport _ " + own + "h\"", "b imports h"},
 		{"module that is not allowed", "b/b.go", doc + "package b\nimport _ \"example.com/dep\"", "b imports example.com/dep"},
 		{"module whose path begins alike", "a/x.go", "package a; import _ \"example.com/depot\"", "a imports example.com/depot"},
@@ -153,6 +166,12 @@ func TestTheChecksNoticeABadTree(t *testing.T) {
 			expect(t, slices.Concat(checkImports(table, pkgs), checkUnwanted(table, pkgs), checkDocs(pkgs)), c.want)
 		})
 	}
+	t.Run("arrow that nobody needs", func(t *testing.T) {
+		pkgs := parseTree(t, fstest.MapFS{"b/b.go": {Data: []byte(good["b/b.go"])}})
+		for _, row := range []room{{imports: []string{"d"}}, {imports: []string{"example.com/dep"}}, {tests: []string{"d"}}} {
+			expect(t, checkImports(map[string]room{"b": row}, pkgs), "lets b import")
+		}
+	})
 	t.Run("row of a package that went", func(t *testing.T) {
 		pkgs := parseTree(t, fstest.MapFS{"b/b.go": {Data: []byte(good["b/b.go"])}})
 		expect(t, checkImports(map[string]room{"a": {}, "b": {}}, pkgs), "a row for a, which does not exist")

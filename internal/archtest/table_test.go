@@ -56,6 +56,7 @@ var house = map[string]room{
 	"internal/credential":      {imports: []string{"internal/artifact", "internal/egress", "internal/netrc"}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/h1":              {imports: []string{"internal/artifact", compress, xmod}},
+	"internal/gosum":           {imports: []string{"internal/artifact", xmod}, tests: []string{"internal/h1"}},
 	"internal/gosumdb":         {imports: []string{"internal/artifact", xmod}},
 	"internal/sumdb":           {imports: []string{"internal/artifact", "internal/blob", "internal/gosumdb", "internal/h1", "internal/source", "internal/store", otter, xmod, xsync}, tests: []string{"internal/store/mem"}},
 	"internal/cache":           {imports: []string{"internal/artifact", "internal/blob", "internal/h1", "internal/source", "internal/store", otter, xmod}},
@@ -66,7 +67,7 @@ var house = map[string]room{
 		"internal/artifact", "internal/command", "internal/credential", "internal/egress", "internal/source/direct/clones", "internal/source/direct/origin", xmod,
 	}},
 	"internal/source/direct/clones": {},
-	"internal/source/direct/origin": {imports: []string{"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/source/flaw", xmod}},
+	"internal/source/direct/origin": {imports: []string{"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/source/flaw"}},
 	"internal/source/direct/share":  {},
 	"internal/source/direct": {imports: []string{
 		"internal/artifact", "internal/blob", "internal/credential", "internal/egress", "internal/limit", "internal/recent",
@@ -80,7 +81,7 @@ var house = map[string]room{
 	"internal/certificate": {imports: []string{"internal/store", xcrypto}, tests: []string{"internal/store/disk", "internal/store/mem"}},
 	"internal/admin":       {imports: []string{"internal/policy", "internal/source/pool"}},
 	"internal/server":      {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/policy"}},
-	"internal/telemetry":   {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", "internal/store", prometheus}},
+	"internal/telemetry":   {imports: []string{"internal/artifact", "internal/blob", "internal/cache", "internal/source", prometheus}},
 
 	// Who asks.
 	"internal/auth":          {imports: []string{"internal/artifact", "internal/auth/accounts", "internal/auth/idtoken", "internal/auth/password", "internal/policy"}},
@@ -115,7 +116,7 @@ var house = map[string]room{
 	"internal/client/digraph":   {},
 	"internal/client/diagram":   {},
 	"internal/client/mainmod":   {imports: []string{"internal/goenv"}},
-	"internal/client/project":   {imports: []string{"internal/artifact", "internal/client/mainmod", "internal/h1", xmod}},
+	"internal/client/project":   {imports: []string{"internal/artifact", "internal/client/mainmod", "internal/gosum", "internal/h1", xmod}},
 	"internal/client/gomod":     {imports: []string{"internal/artifact", "internal/client/modsource", "internal/client/project", "internal/source", xmod, xsync}, tests: []string{"internal/client/mainmod", "internal/goenv"}},
 	"internal/client/modgraph":  {imports: []string{"internal/client/digraph", "internal/client/gomod", "internal/client/project", xmod}, tests: []string{"internal/artifact", "internal/client/mainmod", "internal/client/modsource", "internal/goenv"}},
 	"internal/client/pkggraph":  {imports: []string{"internal/client/digraph", xsync}},
@@ -124,52 +125,52 @@ var house = map[string]room{
 	"internal/client/govars":    {imports: []string{"internal/goenv", "internal/gosumdb", "internal/source", "internal/spelling"}},
 	"internal/client/profile":   {imports: []string{"internal/client/govars", "internal/goenv", "internal/spelling", yaml}},
 	"internal/client/envswitch": {imports: []string{"internal/client/gocmd", "internal/client/govars", "internal/client/profile", "internal/filelock", "internal/goenv"}},
-	"internal/client/render":    {imports: []string{"internal/client/govars", "internal/client/profile", "internal/spelling", yaml}}, // yaml in tests only
+	"internal/client/render":    {imports: []string{"internal/client/profile", "internal/spelling", yaml}}, // yaml in tests only
 	"internal/client/term":      {imports: []string{xterm, xtext}},
 	"internal/client/gocmd":     {imports: []string{"internal/command"}},
 	"internal/client/goauth":    {imports: []string{"internal/artifact", "internal/command", "internal/goenv", "internal/netrc"}},
 	"internal/client/modsource": {imports: []string{
 		"internal/artifact", "internal/blob", "internal/client/goauth", "internal/client/gocmd", "internal/goenv", "internal/gosumdb", "internal/source", "internal/source/upstream", "internal/store/mem", "internal/sumdb", xmod,
 	}},
-	"internal/client/modcache/check":  {imports: []string{xmod}},
+	"internal/client/modcache/check":  {imports: []string{"internal/h1", xmod}},
 	"internal/client/modcache/folder": {imports: []string{"internal/filelock"}},
 	"internal/client/modcache":        {imports: []string{"internal/artifact", "internal/client/modcache/check", "internal/client/modcache/folder", "internal/h1", xmod, xsync}, tests: []string{"internal/client/mainmod", "internal/client/modcache/prune"}},
-	"internal/client/modcache/prune":  {imports: []string{"internal/client/mainmod", "internal/client/modcache", xmod}},
+	"internal/client/modcache/prune":  {imports: []string{"internal/client/mainmod", "internal/client/modcache", "internal/gosum", xmod}},
 	"internal/client/verify/finding":  {imports: []string{"internal/artifact"}},
-	"internal/client/verify/modfiles": {imports: []string{"internal/artifact", "internal/client/mainmod", "internal/client/modcache/check", "internal/client/verify/finding", xmod}},
-	"internal/client/verify/gosum": {imports: []string{
+	"internal/client/verify/modfiles": {imports: []string{"internal/artifact", "internal/client/mainmod", "internal/client/verify/finding", "internal/gosum", "internal/h1", xmod}},
+	"internal/client/verify/compare": {imports: []string{
 		"internal/artifact", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/finding", "internal/client/verify/modfiles", "internal/h1", xmod, xsync,
-	}, tests: []string{"internal/goenv"}},
-	"internal/client/verify/drift": {imports: []string{"internal/client/gocmd", "internal/client/verify/finding", "internal/client/verify/modfiles", "internal/goenv", xmod}},
+	}, tests: []string{"internal/goenv", "internal/gosum"}},
+	"internal/client/verify/drift": {imports: []string{"internal/client/gocmd", "internal/client/verify/finding", "internal/client/verify/modfiles", "internal/goenv", "internal/gosum", xmod}},
 	"internal/client/verify": {imports: []string{
-		"internal/artifact", "internal/client/mainmod", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/drift", "internal/client/verify/finding", "internal/client/verify/gosum",
+		"internal/artifact", "internal/client/mainmod", "internal/client/modcache", "internal/client/modsource", "internal/client/verify/compare", "internal/client/verify/drift", "internal/client/verify/finding",
 		"internal/client/verify/modfiles", "internal/goenv", xmod, xsync,
 	}},
 	"internal/client/mirrors":        {imports: []string{"internal/client/term", "internal/source"}},
 	"internal/client/mirrors/probe":  {imports: []string{"internal/artifact"}},
 	"internal/client/mirrors/survey": {imports: []string{"internal/artifact", "internal/client/mirrors", "internal/client/mirrors/probe", "internal/h1", "internal/source", xmod}},
 	"internal/client/mirrors/plan": {imports: []string{
-		"internal/artifact", "internal/client/goauth", "internal/client/mainmod", "internal/client/mirrors", "internal/client/mirrors/survey", "internal/client/modsource", "internal/goenv", "internal/source",
+		"internal/artifact", "internal/client/goauth", "internal/client/mainmod", "internal/client/mirrors", "internal/client/mirrors/survey", "internal/client/modsource", "internal/goenv", "internal/gosum", "internal/source",
 	}},
 	"internal/client/mirrors/report": {imports: []string{"internal/client/mirrors", "internal/source"}},
 
 	"internal/client/doctor/check":      {},
 	"internal/client/doctor/visit":      {imports: []string{"internal/artifact"}},
-	"internal/client/doctor/folder":     {imports: []string{"internal/client/doctor/check", "internal/client/mainmod", xmod}},
+	"internal/client/doctor/folder":     {imports: []string{"internal/client/doctor/check", "internal/client/mainmod", "internal/gosum", xmod}},
 	"internal/client/doctor/settings":   {imports: []string{"internal/client/doctor/check", "internal/client/doctor/folder", "internal/client/goauth", "internal/client/gocmd", "internal/client/govars", "internal/client/mainmod", "internal/goenv", "internal/gosumdb", "internal/source", xmod}},
 	"internal/client/doctor/caches":     {imports: []string{"internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/term"}, tests: []string{"internal/goenv"}},
 	"internal/client/doctor/advice":     {imports: []string{"internal/artifact", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/source"}, tests: []string{"internal/goenv"}},
 	"internal/client/doctor/proxy":      {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/client/goauth", "internal/fileurl", "internal/netrc", "internal/source"}},
-	"internal/client/doctor/sums":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/gosumdb", xmod}},
+	"internal/client/doctor/sums":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/gosum", "internal/gosumdb", xmod}},
 	"internal/client/doctor/repository": {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/settings", "internal/client/doctor/visit", "internal/client/govars", "internal/command", xmod}},
-	"internal/client/doctor/walk":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/repository", "internal/client/doctor/settings", "internal/client/doctor/sums", "internal/client/doctor/visit", "internal/h1", "internal/source", xmod}, tests: []string{"internal/fileurl"}},
+	"internal/client/doctor/walk":       {imports: []string{"internal/artifact", "internal/client/doctor/advice", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/repository", "internal/client/doctor/settings", "internal/client/doctor/sums", "internal/client/doctor/visit", "internal/gosum", "internal/h1", "internal/source", xmod}, tests: []string{"internal/fileurl"}},
 	"internal/client/doctor": {imports: []string{
 		"internal/client/doctor/advice", "internal/client/doctor/caches", "internal/client/doctor/check", "internal/client/doctor/proxy", "internal/client/doctor/repository",
 		"internal/client/doctor/settings", "internal/client/doctor/sums", "internal/client/doctor/visit", "internal/client/doctor/walk", xmod,
 	}},
 
 	// What brings all that a project needs.
-	"internal/client/closure": {imports: []string{"internal/artifact", "internal/blob", "internal/client/mainmod", "internal/client/modsource", "internal/h1", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
+	"internal/client/closure": {imports: []string{"internal/artifact", "internal/blob", "internal/client/mainmod", "internal/client/modsource", "internal/gosum", "internal/h1", "internal/source", xmod, xsync}, tests: []string{"internal/goenv"}},
 	"internal/client/warm":    {imports: []string{"internal/artifact", "internal/client/closure", "internal/client/gocmd", "internal/client/modsource", "internal/goenv", "internal/source", xmod}},
 	"internal/client/bundle":  {imports: []string{"internal/artifact", compress, xmod}},
 	"internal/client/bundle/export": {imports: []string{
@@ -185,7 +186,7 @@ var house = map[string]room{
 	"internal/client/bundle/bundletest": {imports: []string{
 		"internal/artifact", "internal/client/bundle", "internal/client/bundle/export", "internal/client/closure", "internal/client/modsource", "internal/goenv", "internal/modtest",
 	}, testOnly: true},
-	"internal/modtest":           {imports: []string{"internal/artifact", "internal/blob", xmod}, testOnly: true},
+	"internal/modtest":           {imports: []string{xmod}, testOnly: true},
 	"internal/store/storetest":   {imports: []string{"internal/blob", "internal/store"}, testOnly: true},
 	"internal/source/sourcetest": {imports: []string{"internal/artifact", "internal/blob", "internal/source"}, testOnly: true},
 }

@@ -39,6 +39,13 @@ func GoMod(data []byte) string {
 	return hash
 }
 
+// Is reports whether a text has the form of such a hash.
+func Is(text string) bool {
+	sum, ok := strings.CutPrefix(text, "h1:")
+	data, err := base64.StdEncoding.DecodeString(sum)
+	return ok && err == nil && len(data) == sha256.Size
+}
+
 func hashMod(r io.Reader) (string, error) {
 	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) { return io.NopCloser(r), nil })
 }

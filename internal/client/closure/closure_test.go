@@ -183,7 +183,7 @@ func TestBadProjectsAreNamed(t *testing.T) {
 		"a broken go.sum":  {map[string]string{"go.mod": "module m\n", "go.sum": sums("a@v1.0.0") + "<<<<<<< HEAD\n"}, "go.sum:2"},
 		"a broken go.work": {map[string]string{"go.work": "use\n"}, "go.work:1"},
 		"a member missing": {map[string]string{"go.work": "go 1.21\nuse ./gone\n"}, "gone"},
-		"a path in go.sum": {map[string]string{"go.mod": "module m\n", "go.sum": "../../etc v1.0.0 " + hash}, "no module path"},
+		"a path in go.sum": {map[string]string{"go.mod": "module m\n", "go.sum": "../../etc v1.0.0 " + hash}, "no path of a module"},
 	} {
 		if _, err := OfProject(t.Context(), tree(t, tt.files), Options{Source: nowhere, Settings: mainmod.Settings{GOWORK: "auto"}}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", what, err)

@@ -7,31 +7,27 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/gosum"
 )
 
 // addSum adds the module of a line of go.sum. Lines with another kind of hash are left
 // to a go command that knows it.
 func (b *builder) addSum(line string) error {
-	fields := strings.Fields(line)
-	if len(fields) == 0 {
+	if strings.TrimSpace(line) == "" {
 		return nil
 	}
-	if len(fields) != 3 {
-		return fmt.Errorf("%.80q is no line of a go.sum file, which has a module, a version and a hash", line)
+	l, err := gosum.Parse(line)
+	if err != nil {
+		return fmt.Errorf("%.80q is no line of a go.sum file: %w", line, err)
 	}
-	version, isMod := strings.CutSuffix(fields[1], "/go.mod")
-	v := module.Version{Path: fields[0], Version: version}
-	if err := checkVersion(v); err != nil {
-		return err
-	}
-	if !strings.HasPrefix(fields[2], "h1:") {
+	if l.Ignored() || !l.Known() {
 		return nil
 	}
-	m := b.need(v, !isMod)
-	if isMod {
-		m.ModSums = append(m.ModSums, fields[2])
+	m := b.need(l.Module, !l.IsMod)
+	if l.IsMod {
+		m.ModSums = append(m.ModSums, l.Hash)
 	} else {
-		m.Sums = append(m.Sums, fields[2])
+		m.Sums = append(m.Sums, l.Hash)
 	}
 	return nil
 }

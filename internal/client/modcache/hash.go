@@ -34,7 +34,7 @@ func (c *Cache) Hash(e Entry) (string, error) {
 		return "", nil
 	}
 	data, err := c.folder.ReadFile(e.file(".ziphash"))
-	if hash := strings.TrimSpace(string(data)); err == nil && check.IsHash(hash) {
+	if hash := strings.TrimSpace(string(data)); err == nil && h1.Is(hash) {
 		return hash, nil
 	}
 	return "", err

@@ -2,7 +2,6 @@ package project
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -89,19 +88,6 @@ func TestVersionsAreOrderedAsTheGoCommandDoes(t *testing.T) {
 			t.Errorf("%s: %s is not below %s", c.path, c.low, c.high)
 		}
 	}
-}
-
-func FuzzGoSum(f *testing.F) {
-	f.Add("a.example v1.0.0/go.mod h1:x=\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		s := sums{}
-		s.add(text)
-		for m, lines := range s {
-			if m.Path == "" || len(lines) == 0 || strings.ContainsAny(fmt.Sprint(m.Path, lines[0]), " \n") {
-				t.Errorf("%q gives %v %v", text, m, lines)
-			}
-		}
-	})
 }
 
 func TestReplacementsAreToldWithTheirFolders(t *testing.T) {

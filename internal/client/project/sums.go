@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/gosum"
 	"github.com/goweir/weir/internal/h1"
 )
 
@@ -24,22 +25,12 @@ func (p *Project) addSums(file string) error {
 	if err != nil {
 		return err
 	}
-	p.sums.add(string(data))
-	return nil
-}
-
-// add reads the lines of a go.sum. What is none is left to the go command to refuse.
-func (s sums) add(text string) {
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) != 3 {
-			continue
-		}
-		if v, ok := strings.CutSuffix(fields[1], "/go.mod"); ok {
-			m := module.Version{Path: fields[0], Version: v}
-			s[m] = append(s[m], fields[2])
+	for l := range gosum.Lines(data) {
+		if l.IsMod {
+			p.sums[l.Module] = append(p.sums[l.Module], l.Hash)
 		}
 	}
+	return nil
 }
 
 // CheckSum compares the go.mod of a version with the lines of go.sum about it, if there

@@ -6,7 +6,7 @@
 // the sums with the checksum database, with the module cache and, where asked for or
 // where nothing else can be compared, with the bytes that proxies or version control
 // bring. What go.mod and go.sum should say is not judged here but by the go command.
-// Packages modfiles, gosum and drift do these things; this one puts them together, and
+// Packages modfiles, compare and drift do these things; this one puts them together, and
 // looks at replacements, settings and the module cache.
 //
 // It promises that the project is never changed, that no checksum database hears of a
@@ -25,9 +25,9 @@ import (
 	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
+	"github.com/goweir/weir/internal/client/verify/compare"
 	"github.com/goweir/weir/internal/client/verify/drift"
 	"github.com/goweir/weir/internal/client/verify/finding"
-	"github.com/goweir/weir/internal/client/verify/gosum"
 	"github.com/goweir/weir/internal/client/verify/modfiles"
 	"github.com/goweir/weir/internal/goenv"
 )
@@ -115,7 +115,7 @@ func (r *run) add(findings ...finding.Finding) {
 
 // compare compares all sums with those who know better.
 func (r *run) compare(ctx context.Context) error {
-	tally, err := gosum.Compare(ctx, r.lines, gosum.With{Modules: r.Modules, Cache: r.Cache, Bytes: r.Bytes, Progress: r.Progress})
+	tally, err := compare.Lines(ctx, r.lines, compare.With{Modules: r.Modules, Cache: r.Cache, Bytes: r.Bytes, Progress: r.Progress})
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/goweir/weir/internal/client/doctor/check"
 	"github.com/goweir/weir/internal/client/mainmod"
+	"github.com/goweir/weir/internal/gosum"
 )
 
 // A Folder is the module, and the workspace, that the doctor is called in. The zero Folder
@@ -190,8 +192,8 @@ func (f Folder) checkMod() check.Result {
 // maxSumFile is how much is read of go.sum, in bytes.
 const maxSumFile = 64 << 20
 
-// Sums are the lines of go.sum; none where it cannot be read.
-func (f Folder) Sums() []string {
+// Sums are the lines of go.sum that count; none where it cannot be read.
+func (f Folder) Sums() []gosum.Line {
 	file, err := os.Open(filepath.Join(f.Dir, "go.sum"))
 	if err != nil {
 		return nil
@@ -201,7 +203,7 @@ func (f Folder) Sums() []string {
 	if err != nil {
 		return nil
 	}
-	return strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+	return slices.Collect(gosum.Lines(data))
 }
 
 func (f Folder) checkSum() check.Result {

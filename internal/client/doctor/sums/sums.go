@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/goweir/weir/internal/client/doctor/proxy"
 	"github.com/goweir/weir/internal/client/doctor/settings"
 	"github.com/goweir/weir/internal/client/doctor/visit"
+	"github.com/goweir/weir/internal/gosum"
 	"github.com/goweir/weir/internal/gosumdb"
 )
 
@@ -172,7 +174,7 @@ func (d *Database) checkDirect(ctx context.Context) check.Result {
 }
 
 // Lookup looks a version up and has the record proven. The lines are those of go.sum.
-func (d *Database) Lookup(ctx context.Context, v module.Version) ([]string, check.Result) {
+func (d *Database) Lookup(ctx context.Context, v module.Version) ([]gosum.Line, check.Result) {
 	remote := &remote{Database: d, ctx: ctx, cache: map[string][]byte{}}
 	client := xsumdb.NewClient(remote)
 	lines, err := client.Lookup(v.Path, v.Version)
@@ -181,7 +183,7 @@ func (d *Database) Lookup(ctx context.Context, v module.Version) ([]string, chec
 		if err == nil {
 			lines = append(lines, both...)
 		}
-		return lines, check.Well("it is in " + d.config.Name)
+		return slices.Collect(gosum.Lines([]byte(strings.Join(lines, "\n")))), check.Well("it is in " + d.config.Name)
 	}
 	return nil, d.explain(ctx, v, remote, err)
 }

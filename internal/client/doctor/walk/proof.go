@@ -5,34 +5,33 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/gosum"
 	"github.com/goweir/weir/internal/h1"
 )
 
 // goSumLines are the lines of go.sum for what was fetched.
-func (w *walk) goSumLines() []string {
-	var lines []string
+func (w *walk) goSumLines() []gosum.Line {
+	var lines []gosum.Line
 	if w.mod != nil {
-		lines = append(lines, fmt.Sprintf("%s %s/go.mod %s", w.module.Path, w.module.Version, h1.GoMod(w.mod)))
+		lines = append(lines, gosum.Line{Module: w.module, IsMod: true, Hash: h1.GoMod(w.mod)})
 	}
 	if w.zip != nil {
 		n := artifact.Name{Kind: artifact.Zip, Module: w.module.Path, Version: w.module.Version}
 		if sum, err := h1.Hash(n, bytes.NewReader(w.zip), int64(len(w.zip))); err == nil {
-			lines = append(lines, fmt.Sprintf("%s %s %s", w.module.Path, w.module.Version, sum))
+			lines = append(lines, gosum.Line{Module: w.module, Hash: sum})
 		}
 	}
 	return lines
 }
 
 // contradicted is a line for the same file with another hash.
-func contradicted(line string, others []string) bool {
-	file := line[:strings.LastIndexByte(line, ' ')+1]
-	return !slices.Contains(others, line) && slices.ContainsFunc(others, func(other string) bool { return strings.HasPrefix(other, file+"h1:") })
+func contradicted(line gosum.Line, others []gosum.Line) bool {
+	return !slices.Contains(others, line) && slices.ContainsFunc(others, line.Contradicts)
 }
 
 // compareWithGoSum compares with the go.sum of the folder.
@@ -45,7 +44,7 @@ func (w *walk) compareWithGoSum(context.Context) error {
 		if contradicted(line, recorded) {
 			w.hop("go.sum", "hashes", check.Bad, "they differ")
 			return settled{check.Trouble("go-sum-mismatch", fmt.Sprintf("%s has other bytes for %s than those that go.sum was made with", w.by.Name, w.module),
-				"do not delete go.sum: find out with the checksum database who is right. A tag that was moved, or a proxy that was changed, does this").With("fetched: " + line)}
+				"do not delete go.sum: find out with the checksum database who is right. A tag that was moved, or a proxy that was changed, does this").With("fetched: " + line.String())}
 		}
 	}
 	return nil
@@ -72,7 +71,7 @@ func (w *walk) prove(ctx context.Context) error {
 		if contradicted(line, lines) {
 			w.hop(w.sums.Name(), "hashes", check.Bad, "they differ")
 			return settled{check.Trouble("sumdb-mismatch", fmt.Sprintf("%s has other bytes for %s than the checksum database", w.by.Name, w.module),
-				"have the version fetched anew there; if it stays so, ask another proxy and tell the author: the tag may have been moved").With("fetched: " + line)}
+				"have the version fetched anew there; if it stays so, ask another proxy and tell the author: the tag may have been moved").With("fetched: " + line.String())}
 		}
 	}
 	w.hop(w.sums.Name(), "lookup", check.OK, "proven, "+w.sums.Route())

@@ -6,13 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/gosum"
 )
 
 // The bounds of looking at requirements: how many, how many at the same time, and how
@@ -83,8 +83,7 @@ func (w *Walker) checkRequirements(ctx context.Context, all []module.Version) ch
 
 // proveIfNew asks the checksum database for what go.sum does not have.
 func (w *walk) proveIfNew(ctx context.Context) error {
-	line := fmt.Sprintf("%s %s/go.mod h1:", w.module.Path, w.module.Version)
-	if slices.ContainsFunc(w.settings.Folder.Sums(), func(recorded string) bool { return strings.HasPrefix(recorded, line) }) {
+	if slices.ContainsFunc(w.settings.Folder.Sums(), func(l gosum.Line) bool { return l.Module == w.module && l.IsMod && l.Known() }) {
 		return nil
 	}
 	return w.prove(ctx)

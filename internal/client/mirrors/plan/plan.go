@@ -158,7 +158,7 @@ func addModules(ctx context.Context, env *goenv.Env, r Request, o *survey.Option
 }
 
 // addOwn adds modules of a go.sum.
-func addOwn(ctx context.Context, modules *modsource.Modules, sums string, o *survey.Options) {
+func addOwn(ctx context.Context, modules *modsource.Modules, sums []byte, o *survey.Options) {
 	all := slices.DeleteFunc(parseSums(sums), func(m survey.Module) bool { return modules.Private(m.Path) || modules.Unproven(m.Path) })
 	if len(all) == 0 {
 		return
@@ -176,24 +176,23 @@ const maxSums = 16 << 20
 
 // ownSums is what the go.sum of the module that a folder is in holds; empty where there is
 // none.
-func ownSums(env *goenv.Env, dir string) (string, error) {
+func ownSums(env *goenv.Env, dir string) ([]byte, error) {
 	files, err := mainmod.Find(dir, mainmod.SettingsOf(env))
 	if errors.Is(err, mainmod.ErrNone) {
-		return "", nil
+		return nil, nil
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	f, err := os.Open(files.Sum)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return nil, nil
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSums))
-	return string(data), err
+	return io.ReadAll(io.LimitReader(f, maxSums))
 }
 
 // Bounds of the lookups in the checksum database before the measurement.
@@ -233,7 +232,7 @@ func lookUp(ctx context.Context, name string, db source.Source, m survey.Module)
 	if err != nil {
 		return m, false
 	}
-	for _, r := range parseSums(string(record)) {
+	for _, r := range parseSums(record) {
 		if r.Path == m.Path && r.Version == m.Version {
 			return r, true
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/mirrors"
 	"github.com/goweir/weir/internal/client/mirrors/survey"
 	"github.com/goweir/weir/internal/goenv"
@@ -238,9 +239,10 @@ func TestPublicMirrorsAreURLs(t *testing.T) {
 }
 
 func TestSumsAreRead(t *testing.T) {
-	const text = "example.com/a v1.0.0 h1:a\nexample.com/a v1.0.0/go.mod h1:b\nexample.com/modonly v1.0.0/go.mod h1:c\nexample.com/ziponly v1.0.0 h1:c\n" +
-		"malformed\n../../etc v1.0.0 h1:x\n../../etc v1.0.0/go.mod h1:x\nexample.com/b latest h1:x\nexample.com/b latest/go.mod h1:x\n"
-	if got := parseSums(text); !slices.Equal(got, []survey.Module{{Path: "example.com/a", Version: "v1.0.0", Zip: "h1:a", Mod: "h1:b"}}) {
+	const a, b = "h1:a", "h1:b"
+	const text = "example.com/a v1.0.0 " + a + "\nexample.com/a v1.0.0/go.mod " + b + "\nexample.com/modonly v1.0.0/go.mod " + a + "\nexample.com/ziponly v1.0.0 " + a +
+		"\nmalformed\n../../etc v1.0.0 " + a + "\n../../etc v1.0.0/go.mod " + a + "\nexample.com/new v1.0.0 h2:x\nexample.com/new v1.0.0/go.mod h2:x\n"
+	if got := parseSums([]byte(text)); !slices.Equal(got, []survey.Module{{Path: "example.com/a", Version: "v1.0.0", Zip: a, Mod: b}}) {
 		t.Errorf("read was %v", got)
 	}
 }
@@ -257,11 +259,12 @@ func TestASampleIsSpreadEvenly(t *testing.T) {
 }
 
 func FuzzParseSums(f *testing.F) {
-	f.Add("example.com/a v1.0.0 h1:a\nexample.com/a v1.0.0/go.mod h1:b\n")
-	f.Add(" \x00 h1:")
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Add([]byte("example.com/a v1.0.0 h1:a\nexample.com/a v1.0.0/go.mod h1:b\n"))
+	f.Add([]byte(" \x00 h1:"))
+	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, m := range parseSums(text) {
-			if !valid(m) || m.Zip == "" || m.Mod == "" {
+			n := artifact.Name{Kind: artifact.Zip, Module: m.Path, Version: m.Version}
+			if parsed, err := artifact.Parse(n.Key()); err != nil || parsed != n || m.Zip == "" || m.Mod == "" {
 				t.Errorf("%q gives %v", text, m)
 			}
 		}

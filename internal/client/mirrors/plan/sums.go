@@ -3,10 +3,9 @@ package plan
 import (
 	_ "embed"
 	"slices"
-	"strings"
 
-	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/mirrors/survey"
+	"github.com/goweir/weir/internal/gosum"
 )
 
 // builtin are the records of sum.golang.org of some modules that are small, or of middle
@@ -16,40 +15,31 @@ import (
 var builtin string
 
 // popular are the built-in modules.
-func popular() []survey.Module { return parseSums(builtin) }
+func popular() []survey.Module { return parseSums([]byte(builtin)) }
 
 // parseSums reads lines as in go.sum. It returns the versions of which both hashes are
-// known, in the order of their first lines. Lines that are malformed say nothing.
-func parseSums(text string) []survey.Module {
+// known, in the order of their first lines.
+func parseSums(data []byte) []survey.Module {
 	var all []survey.Module
-	known := map[string]int{} // indexes, by "path version"
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) != 3 || !strings.HasPrefix(fields[2], "h1:") {
+	known := map[survey.Module]int{} // indexes, by path and version
+	for l := range gosum.Lines(data) {
+		if !l.Known() {
 			continue
 		}
-		version, ofMod := strings.CutSuffix(fields[1], "/go.mod")
-		key := fields[0] + " " + version
-		at, seen := known[key]
+		m := survey.Module{Path: l.Module.Path, Version: l.Module.Version}
+		at, seen := known[m]
 		if !seen {
 			at = len(all)
-			known[key] = at
-			all = append(all, survey.Module{Path: fields[0], Version: version})
+			known[m] = at
+			all = append(all, m)
 		}
-		if ofMod {
-			all[at].Mod = fields[2]
+		if l.IsMod {
+			all[at].Mod = l.Hash
 		} else {
-			all[at].Zip = fields[2]
+			all[at].Zip = l.Hash
 		}
 	}
-	return slices.DeleteFunc(all, func(m survey.Module) bool { return m.Mod == "" || m.Zip == "" || !valid(m) })
-}
-
-// valid reports whether a mirror can be asked for the module.
-func valid(m survey.Module) bool {
-	n := artifact.Name{Kind: artifact.Zip, Module: m.Path, Version: m.Version}
-	parsed, err := artifact.Parse(n.Key())
-	return err == nil && parsed == n
+	return slices.DeleteFunc(all, func(m survey.Module) bool { return m.Mod == "" || m.Zip == "" })
 }
 
 // sample picks n of all, evenly spread.

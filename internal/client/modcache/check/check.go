@@ -14,7 +14,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +27,8 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/dirhash"
+
+	"github.com/goweir/weir/internal/h1"
 )
 
 // A Folder is the folder of a module cache. Names in it have slashes.
@@ -105,18 +106,11 @@ func (x *examination) record() error {
 	if err != nil {
 		return err
 	}
-	if x.recorded = strings.TrimSpace(string(data)); !IsHash(x.recorded) {
+	if x.recorded = strings.TrimSpace(string(data)); !h1.Is(x.recorded) {
 		x.recorded = ""
 		x.add("its .ziphash holds no hash", ".ziphash")
 	}
 	return nil
-}
-
-// IsHash reports whether a text has the form of a hash in go.sum.
-func IsHash(text string) bool {
-	sum, ok := strings.CutPrefix(text, "h1:")
-	data, err := base64.StdEncoding.DecodeString(sum)
-	return ok && err == nil && len(data) == 32
 }
 
 // archive hashes the zip.

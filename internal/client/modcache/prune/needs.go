@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/goweir/weir/internal/client/mainmod"
+	"github.com/goweir/weir/internal/gosum"
 )
 
 // Needs are the versions that projects need.
@@ -172,20 +173,13 @@ func (n *Needs) addMod(name string, data []byte) error {
 	return nil
 }
 
-// addSum adds the versions of a go.sum. Lines that are none, such as the marks of an
-// unfinished merge, are passed over: what is on either side of them counts.
+// addSum adds the versions of a go.sum.
 func (n *Needs) addSum(_ string, data []byte) error {
-	for line := range strings.Lines(string(data)) {
-		fields := strings.Fields(line)
-		if len(fields) != 3 {
-			continue
-		}
-		version, isMod := strings.CutSuffix(fields[1], "/go.mod")
-		m := module.Version{Path: fields[0], Version: version}
-		if isMod {
-			n.mods[m] = true
+	for l := range gosum.Lines(data) {
+		if l.IsMod {
+			n.mods[l.Module] = true
 		} else {
-			n.whole[m] = true
+			n.whole[l.Module] = true
 		}
 	}
 	return nil

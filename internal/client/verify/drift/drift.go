@@ -28,6 +28,7 @@ import (
 	"github.com/goweir/weir/internal/client/verify/finding"
 	"github.com/goweir/weir/internal/client/verify/modfiles"
 	"github.com/goweir/weir/internal/goenv"
+	"github.com/goweir/weir/internal/gosum"
 )
 
 // Options are what Find works with.
@@ -157,7 +158,7 @@ func (r *run) untidy(m *modfiles.Member, c change, text string) finding.Finding 
 		rule = finding.GosumMissing
 	}
 	f := finding.New(rule, m.Sums.Name, c.at, "go mod tidy would %s: %s", verb, text)
-	if l, problem := modfiles.ParseLine(strings.Fields(text)); problem == "" {
+	if l, err := gosum.Parse(text); err == nil {
 		f.Module, f.Version = l.Module.Path, l.Module.Version
 	}
 	return f

@@ -10,6 +10,7 @@ import (
 
 	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/verify/finding"
+	"github.com/goweir/weir/internal/h1"
 )
 
 // tree writes files into a folder of their own.
@@ -92,7 +93,7 @@ func TestLinesAreJudgedByTheirForm(t *testing.T) {
 		"blanks and line ends":   {"\n  \n" + "m.example/a  v1.0.0\t" + someHash + "\r\n", 1, nil},
 		"twice":                  {zipLine + "\n" + zipLine, 1, []string{"gosum-duplicate go.sum:3"}},
 		"two hashes":             {zipLine + modLine + "m.example/a v1.0.0 " + otherHash + "\n", 3, []string{"gosum-conflict go.sum:3"}},
-		"the mistake of old":     {"m.example/a v1.0.0/go.mod " + droppedHash + "\n" + droppedHash + "\n", 0, []string{"gosum-malformed go.sum:2"}},
+		"the mistake of old":     {"m.example/a v1.0.0/go.mod " + h1.GoMod(nil) + "\n" + h1.GoMod(nil) + "\n", 0, []string{"gosum-malformed go.sum:2"}},
 		"two fields":             {"m.example/a v1.0.0\n" + zipLine, 1, []string{"gosum-malformed go.sum:1"}},
 		"four fields":            {zipLine[:len(zipLine)-1] + " x\n", 0, []string{"gosum-malformed go.sum:1"}},
 		"no path":                {"../a v1.0.0 " + someHash + "\n", 0, []string{"gosum-malformed go.sum:1"}},

@@ -1,4 +1,4 @@
-package gosum_test
+package compare_test
 
 import (
 	"errors"
@@ -16,9 +16,10 @@ import (
 
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modsource"
-	"github.com/goweir/weir/internal/client/verify/gosum"
+	"github.com/goweir/weir/internal/client/verify/compare"
 	"github.com/goweir/weir/internal/client/verify/modfiles"
 	"github.com/goweir/weir/internal/goenv"
+	"github.com/goweir/weir/internal/gosum"
 	"github.com/goweir/weir/internal/h1"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -57,8 +58,8 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.zip = modfiles.Line{File: "go.sum", At: 1, Module: m, Hash: hash}
-	w.mod = modfiles.Line{File: "go.sum", At: 2, Module: m, IsMod: true, Hash: h1.GoMod([]byte(goMod))}
+	w.zip = modfiles.Line{File: "go.sum", At: 1, Line: gosum.Line{Module: m, Hash: hash}}
+	w.mod = modfiles.Line{File: "go.sum", At: 2, Line: gosum.Line{Module: m, IsMod: true, Hash: h1.GoMod([]byte(goMod))}}
 	return w
 }
 
@@ -72,9 +73,9 @@ func (w *world) keep(t *testing.T, mod, zipHash string) {
 	}
 }
 
-func (w *world) compare(t *testing.T) gosum.Tally {
+func (w *world) compare(t *testing.T) compare.Tally {
 	t.Helper()
-	with := gosum.With{Bytes: w.bytes, Progress: func(string) {}}
+	with := compare.With{Bytes: w.bytes, Progress: func(string) {}}
 	if !w.offline {
 		modules, err := modsource.Open(t.Context(), goenv.Load(func(name string) string { return w.settings[name] }), modsource.Options{})
 		if err != nil {
@@ -91,7 +92,7 @@ func (w *world) compare(t *testing.T) gosum.Tally {
 		defer cache.Close()
 		with.Cache = cache
 	}
-	tally, err := gosum.Compare(t.Context(), []modfiles.Line{w.zip, w.mod}, with)
+	tally, err := compare.Lines(t.Context(), []modfiles.Line{w.zip, w.mod}, with)
 	if err != nil {
 		t.Fatal(err)
 	}

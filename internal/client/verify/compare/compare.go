@@ -1,4 +1,4 @@
-// Package gosum compares the lines of go.sum and go.work.sum with all who know better: the
+// Package compare compares the lines of go.sum and go.work.sum with all who know better: the
 // checksum database, the module cache, and the bytes that proxies and version control
 // serve.
 //
@@ -6,7 +6,7 @@
 // checksum database hears of a module that the settings of the go command keep from it.
 //
 // Sources: the Go Modules Reference, "go.sum files" and "Checksum database".
-package gosum
+package compare
 
 import (
 	"cmp"
@@ -100,10 +100,10 @@ func (g *gap) add(cause error, lines ...modfiles.Line) {
 	}
 }
 
-// Compare compares each line with the checksum database and the module cache, and with
+// Lines compares each line with the checksum database and the module cache, and with
 // what proxies serve if that was asked for, or where nobody else knows the version. The
 // error is the cause of the end of ctx.
-func Compare(ctx context.Context, lines []modfiles.Line, with With) (Tally, error) {
+func Lines(ctx context.Context, lines []modfiles.Line, with With) (Tally, error) {
 	c := &comparison{With: with, lines: len(lines), zips: make(chan struct{}, maxZips), contradicted: map[modfiles.Line]string{}}
 	versions := map[module.Version][]modfiles.Line{}
 	var order []module.Version
