@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,22 +43,6 @@ func from(t *testing.T, modules ...string) (source.Source, *modtest.Proxy) {
 
 // nowhere is a source that nobody should ask.
 var nowhere = source.Refuse(errors.New("nobody should have been asked"))
-
-// tree writes files into a new folder.
-func tree(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		name = filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 // short is a closure as "path@version" for each zip and "path@version/mod" for the rest.
 func short(c *Closure) string {
@@ -147,7 +130,7 @@ func TestAProjectNeedsWhatItsGoSumKnows(t *testing.T) {
 		},
 	} {
 		tt.o.Source = nowhere
-		dir := tree(t, tt.files)
+		dir := modtest.Tree(t, tt.files)
 		if _, ok := tt.files["deep/go.mod"]; ok || tt.files["deep/below/x.go"] != "" {
 			dir = filepath.Join(dir, "deep")
 		}
@@ -164,7 +147,7 @@ func TestAProjectNeedsWhatItsGoSumKnows(t *testing.T) {
 
 func TestWhatGoSumDoesNotKnowIsFoundInTheGraphAndSaid(t *testing.T) {
 	src, _ := from(t, "example.com/a@v1.0.0: go 1.21; require example.com/b v1.0.0", "example.com/b@v1.0.0: go 1.21")
-	c, err := OfProject(t.Context(), tree(t, map[string]string{"go.mod": "module m\ngo 1.21\nrequire example.com/a v1.0.0\n"}), Options{Source: src})
+	c, err := OfProject(t.Context(), modtest.Tree(t, map[string]string{"go.mod": "module m\ngo 1.21\nrequire example.com/a v1.0.0\n"}), Options{Source: src})
 	if err != nil || short(c) != "a@v1.0.0 b@v1.0.0" {
 		t.Errorf("got %s, %v", short(c), err)
 	}
@@ -185,7 +168,7 @@ func TestBadProjectsAreNamed(t *testing.T) {
 		"a member missing": {map[string]string{"go.work": "go 1.21\nuse ./gone\n"}, "gone"},
 		"a path in go.sum": {map[string]string{"go.mod": "module m\n", "go.sum": "../../etc v1.0.0 " + hash}, "no path of a module"},
 	} {
-		if _, err := OfProject(t.Context(), tree(t, tt.files), Options{Source: nowhere, Settings: mainmod.Settings{GOWORK: "auto"}}); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := OfProject(t.Context(), modtest.Tree(t, tt.files), Options{Source: nowhere, Settings: mainmod.Settings{GOWORK: "auto"}}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -33,21 +33,6 @@ func hold(t *testing.T, name string) (unlock func()) {
 	return func() { f.Close() }
 }
 
-func project(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		full := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(full, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 func needs(t *testing.T, dirs ...string) *prune.Needs {
 	t.Helper()
 	n, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, dirs...)
@@ -273,7 +258,7 @@ func TestWhateverTheRulesWhatIsKeptStaysWhole(t *testing.T) {
 		c.age(t, time.Duration(1+rng.IntN(100))*time.Hour)
 		rules := prune.Rules{
 			OlderThan: time.Duration(rng.IntN(50)) * time.Hour, KeepLatest: rng.IntN(3), VCS: rng.IntN(2) == 0, Now: time.Now(),
-			Needed: needs(t, project(t, map[string]string{"go.mod": "module p\n", "go.sum": goSum.String()})),
+			Needed: needs(t, modtest.Tree(t, map[string]string{"go.mod": "module p\n", "go.sum": goSum.String()})),
 		}
 		cache := c.open(t)
 		entries := scan(t, cache).Entries

@@ -3,33 +3,18 @@ package pkggraph
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
 	"testing"
-)
 
-// tree writes files.
-func tree(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
+	"github.com/goweir/weir/internal/modtest"
+)
 
 func load(t *testing.T, files map[string]string, tags ...string) *Graph {
 	t.Helper()
-	g, err := Load(t.Context(), []Module{{"m.example/m", tree(t, files)}}, tags)
+	g, err := Load(t.Context(), []Module{{"m.example/m", modtest.Tree(t, files)}}, tags)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,8 +114,8 @@ func TestWhatCannotBeReadIsAProblemAndNoError(t *testing.T) {
 }
 
 func TestPackagesOfAWorkspaceImportEachOther(t *testing.T) {
-	one := tree(t, map[string]string{"go.mod": "module one.example\n", "a.go": "package one\nimport _ \"two.example/lib\"\n"})
-	two := tree(t, map[string]string{"go.mod": "module two.example\n", "lib/lib.go": "package lib\n"})
+	one := modtest.Tree(t, map[string]string{"go.mod": "module one.example\n", "a.go": "package one\nimport _ \"two.example/lib\"\n"})
+	two := modtest.Tree(t, map[string]string{"go.mod": "module two.example\n", "lib/lib.go": "package lib\n"})
 	g, err := Load(t.Context(), []Module{{"one.example", one}, {"two.example", two}}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +128,7 @@ func TestPackagesOfAWorkspaceImportEachOther(t *testing.T) {
 func TestLoadEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Load(ctx, []Module{{"m.example/m", tree(t, map[string]string{"a.go": "package a\n"})}}, nil); !errors.Is(err, context.Canceled) {
+	if _, err := Load(ctx, []Module{{"m.example/m", modtest.Tree(t, map[string]string{"a.go": "package a\n"})}}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := Load(t.Context(), []Module{{"m.example/m", filepath.Join(t.TempDir(), "absent")}}, nil); err == nil {

@@ -3,7 +3,6 @@ package project
 import (
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,23 +12,8 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/mainmod"
+	"github.com/goweir/weir/internal/modtest"
 )
-
-// tree writes files into a folder of their own.
-func tree(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 func TestFilesOfAProjectThatAreWrongSayWhatToDo(t *testing.T) {
 	for want, files := range map[string]map[string]string{
@@ -45,7 +29,7 @@ func TestFilesOfAProjectThatAreWrongSayWhatToDo(t *testing.T) {
 		"should be v0 or":   {"go.mod": "module m\nrequire m.example/a v2.0.0\n"},
 		"unknown directive": {"go.mod": "module m\nnonsense\n"},
 	} {
-		w := tree(t, files)
+		w := modtest.Tree(t, files)
 		if _, err := Find(w, mainmod.Settings{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q in it", files, err, want)
 		}
@@ -53,7 +37,7 @@ func TestFilesOfAProjectThatAreWrongSayWhatToDo(t *testing.T) {
 }
 
 func TestFindLooksWhereTheGoCommandDoes(t *testing.T) {
-	w := tree(t, map[string]string{
+	w := modtest.Tree(t, map[string]string{
 		"go.work": "go 1.20\nuse ./main\n", "main/go.mod": "module m.example/main\n", "main/deep/er/x.go": "package x\n", "main/named.work": "go 1.20\nuse (\n.\n./other\n)\n", "main/other/go.mod": "module m.example/other\n",
 	})
 	deep := filepath.Join(w, "main", "deep", "er")
@@ -91,7 +75,7 @@ func TestVersionsAreOrderedAsTheGoCommandDoes(t *testing.T) {
 }
 
 func TestReplacementsAreToldWithTheirFolders(t *testing.T) {
-	root := tree(t, map[string]string{"main/go.mod": "module m.example/main\nrequire m.example/a v1.0.0\nreplace m.example/a => ../local\nreplace m.example/b v1.0.0 => m.example/b v1.1.0\n"})
+	root := modtest.Tree(t, map[string]string{"main/go.mod": "module m.example/main\nrequire m.example/a v1.0.0\nreplace m.example/a => ../local\nreplace m.example/b v1.0.0 => m.example/b v1.1.0\n"})
 	p, err := Find(filepath.Join(root, "main"), mainmod.Settings{GOWORK: "off"})
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +93,7 @@ func TestReplacementsAreToldWithTheirFolders(t *testing.T) {
 }
 
 func TestAMainModuleThatIsReplacedStaysWhatItIs(t *testing.T) {
-	p, err := Find(tree(t, map[string]string{"go.mod": "module m.example/main\nreplace m.example/main => ../other\n"}), mainmod.Settings{GOWORK: "off"})
+	p, err := Find(modtest.Tree(t, map[string]string{"go.mod": "module m.example/main\nreplace m.example/main => ../other\n"}), mainmod.Settings{GOWORK: "off"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +110,7 @@ func TestOnlyWhatGoSumKnowsIsTheGoModOfAVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Find(tree(t, map[string]string{"go.mod": "module m.example/main\n", "go.sum": "m.example/a v1.0.0 h1:of-the-zip=\nnonsense\nm.example/a v1.0.0/go.mod " + sum + "\n"}), mainmod.Settings{GOWORK: "off"})
+	p, err := Find(modtest.Tree(t, map[string]string{"go.mod": "module m.example/main\n", "go.sum": "m.example/a v1.0.0 h1:of-the-zip=\nnonsense\nm.example/a v1.0.0/go.mod " + sum + "\n"}), mainmod.Settings{GOWORK: "off"})
 	if err != nil {
 		t.Fatal(err)
 	}

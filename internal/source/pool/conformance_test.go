@@ -3,7 +3,6 @@ package pool_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -16,59 +15,6 @@ import (
 	"github.com/goweir/weir/internal/source/sourcetest"
 )
 
-// shelf is a Source of artifacts in memory, by their keys.
-type shelf map[string][]byte
-
-func (s shelf) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("shelf: %w", ctx.Err())
-	}
-	data, ok := s[n.Key()]
-	if !ok {
-		return nil, artifact.NotFound("%s", n)
-	}
-	return &blob.Blob{Info: blob.Info{Size: int64(len(data))}, Body: &shelfBody{ctx, bytes.NewReader(data)}, Check: checkOf(n)}, nil
-}
-
-type shelfBody struct {
-	ctx context.Context
-	in  io.Reader
-}
-
-func (b *shelfBody) Read(p []byte) (int, error) {
-	if b.ctx.Err() != nil {
-		return 0, b.ctx.Err()
-	}
-	return b.in.Read(p)
-}
-
-func (b *shelfBody) Close() error { return nil }
-
-func checkOf(n artifact.Name) func(context.Context, *blob.Spool) error {
-	return func(_ context.Context, s *blob.Spool) error {
-		data, err := io.ReadAll(io.NewSectionReader(s, 0, s.Size()))
-		if err != nil {
-			return err
-		}
-		switch n.Kind {
-		case artifact.List:
-			err = source.CheckList(data)
-		case artifact.Mod:
-			err = source.CheckMod(data)
-		case artifact.Info, artifact.Latest, artifact.Query:
-			_, err = source.ParseInfo(n, data)
-		case artifact.Zip:
-			if !bytes.Contains(data, []byte(n.Module+"@"+n.Version+"/")) || !bytes.Contains(data, []byte("PK\x05\x06")) {
-				err = errors.New("no zip of this version")
-			}
-		}
-		if err != nil {
-			return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: err.Error()}
-		}
-		return nil
-	}
-}
-
 func open(t *testing.T) *pool.Pool {
 	p := pool.New(pool.Options{Patience: time.Second})
 	t.Cleanup(func() { p.Close() })
@@ -80,7 +26,7 @@ func TestUpstreamConforms(t *testing.T) {
 		return open(t).Upstream(pool.Member{ID: "id", Name: "name", Source: s})
 	}
 	sourcetest.Run(t, sourcetest.Config{
-		Open:   func(t *testing.T, files map[string][]byte) source.Source { return member(t, shelf(files)) },
+		Open:   func(t *testing.T, files map[string][]byte) source.Source { return member(t, sourcetest.Memory(files)) },
 		Broken: func(t *testing.T) source.Source { return member(t, source.Refuse(errBusy)) },
 	})
 }
@@ -98,7 +44,7 @@ func TestGroupConforms(t *testing.T) {
 		t.Run(string(s), func(t *testing.T) {
 			sourcetest.Run(t, sourcetest.Config{
 				Open: func(t *testing.T, files map[string][]byte) source.Source {
-					return group(t, shelf(files), shelf(files), shelf(files))
+					return group(t, sourcetest.Memory(files), sourcetest.Memory(files), sourcetest.Memory(files))
 				},
 				Broken: func(t *testing.T) source.Source {
 					return group(t, source.Refuse(errBusy), source.Refuse(errBroken))

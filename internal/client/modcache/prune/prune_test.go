@@ -12,22 +12,8 @@ import (
 	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/modcache"
 	"github.com/goweir/weir/internal/client/modcache/prune"
+	"github.com/goweir/weir/internal/modtest"
 )
-
-func project(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		full := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(full, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 func needs(t *testing.T, dirs ...string) *prune.Needs {
 	t.Helper()
@@ -80,7 +66,7 @@ func TestPlanFollowsTheRules(t *testing.T) {
 		modcache.Entry{Kind: modcache.SumDB, Name: "sum.example.org", Rest: 1},
 		modcache.Entry{Kind: modcache.Unknown, Name: "mine.txt", Rest: 1},
 	)
-	someProject := needs(t, project(t, map[string]string{
+	someProject := needs(t, modtest.Tree(t, map[string]string{
 		"a/go.mod":     "module a\n\ngo 1.21\n\ntoolchain go1.98.0\n\nrequire example.com/old v3.0.0+incompatible\n",
 		"b/go.mod":     "module b\n",
 		"b/sub/go.sum": "example.com/greet v1.1.0 h1:x\n<<<<<<< HEAD\nexample.com/greet v1.0.0/go.mod h1:x\n",
@@ -120,8 +106,8 @@ func TestNeedsAreThoseOfAllProjects(t *testing.T) {
 	mayGo := func(n *prune.Needs) []string {
 		return names(prune.Rules{Needed: n, Now: now}.Plan(entries))
 	}
-	outside := project(t, map[string]string{"go.mod": "module outside\n", "go.sum": "example.com/two/v2 v2.0.1-0.20240102030405-0123456789ab h1:x\n"})
-	dir := project(t, map[string]string{
+	outside := modtest.Tree(t, map[string]string{"go.mod": "module outside\n", "go.sum": "example.com/two/v2 v2.0.1-0.20240102030405-0123456789ab h1:x\n"})
+	dir := modtest.Tree(t, map[string]string{
 		"go.work":                 "go 1.21\n\nuse ./a\n\nuse " + outside + "\n\nreplace example.com/x => example.com/Capital v0.1.0-Beta\n",
 		"go.work.sum":             "example.com/greet v1.0.0 h1:x\n",
 		"a/go.mod":                "module a\n",
@@ -135,7 +121,7 @@ func TestNeedsAreThoseOfAllProjects(t *testing.T) {
 			t.Errorf("%s: %q, want %q", at, got, want)
 		}
 	}
-	alone := project(t, map[string]string{"go.mod": "module alone\n", "other.mod": "module alone\n", "other.sum": "example.com/old v3.0.0+incompatible h1:x\n"})
+	alone := modtest.Tree(t, map[string]string{"go.mod": "module alone\n", "other.mod": "module alone\n", "other.sum": "example.com/old v3.0.0+incompatible h1:x\n"})
 	for _, s := range []mainmod.Settings{{GOWORK: filepath.Join(dir, "go.work")}, {GOWORK: "off", ModFile: "other.mod"}} {
 		n, err := prune.ReadNeeds(t.Context(), s, alone)
 		if err != nil {
@@ -152,12 +138,12 @@ func TestNeedsAreThoseOfAllProjects(t *testing.T) {
 		t.Errorf("a link to it: %q, want %q", got, want)
 	}
 	several := filepath.Join(t.TempDir(), "link")
-	if os.Symlink(project(t, map[string]string{"a/go.mod": "module a\n\nrequire example.com/greet v1.1.0\n"}), several) == nil {
+	if os.Symlink(modtest.Tree(t, map[string]string{"a/go.mod": "module a\n\nrequire example.com/greet v1.1.0\n"}), several) == nil {
 		if got := mayGo(needs(t, several)); slices.Contains(got, "example.com/greet@v1.1.0") {
 			t.Errorf("a link to a folder of several: may go %q", got)
 		}
 	}
-	plain := project(t, map[string]string{"go.mod": "module plain\n\nrequire example.com/greet v1.0.0\n"})
+	plain := modtest.Tree(t, map[string]string{"go.mod": "module plain\n\nrequire example.com/greet v1.0.0\n"})
 	if n, err := prune.ReadNeeds(t.Context(), mainmod.Settings{ModFile: "other.mod"}, alone, plain); err != nil {
 		t.Errorf("one of two folders has the file of -modfile: %v", err)
 	} else if got := mayGo(n); slices.Contains(got, "example.com/old@v3.0.0+incompatible") || slices.Contains(got, "example.com/greet@v1.0.0") {
@@ -169,7 +155,7 @@ func TestNeedsAreThoseOfAllProjects(t *testing.T) {
 			t.Errorf("a folder without project, with GOWORK=%s: %v", goWork, err)
 		}
 	}
-	broken := project(t, map[string]string{"go.mod": "module a\n", "b/go.mod": "<<<<<<< HEAD\nmodule b\n"})
+	broken := modtest.Tree(t, map[string]string{"go.mod": "module a\n", "b/go.mod": "<<<<<<< HEAD\nmodule b\n"})
 	if _, err := prune.ReadNeeds(t.Context(), mainmod.Settings{}, broken); err == nil || !strings.Contains(err.Error(), filepath.Join("b", "go.mod")) {
 		t.Errorf("a go.mod that cannot be read: %v", err)
 	}

@@ -11,20 +11,8 @@ import (
 	"github.com/goweir/weir/internal/client/mainmod"
 	"github.com/goweir/weir/internal/client/verify/finding"
 	"github.com/goweir/weir/internal/h1"
+	"github.com/goweir/weir/internal/modtest"
 )
-
-// tree writes files into a folder of their own.
-func tree(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 // brief are findings as lines of "rule file:line".
 func brief(findings []finding.Finding) []string {
@@ -59,7 +47,7 @@ func TestFilesAreReadHoweverBrokenTheyAre(t *testing.T) {
 		"a broken workspace": {map[string]string{"go.work": "use\n", "a/go.mod": "module a\n"}, []string{"go.work"}, []string{"gomod-malformed go.work:1"}, 0},
 		"a broken member":    {map[string]string{"go.work": "go 1.21\nuse ./a\n", "a/go.mod": "modul a\n"}, []string{"go.work", "a/go.mod"}, []string{"gomod-malformed a/go.mod:1"}, 1},
 	} {
-		p, err := Open(tree(t, c.files), mainmod.Settings{})
+		p, err := Open(modtest.Tree(t, c.files), mainmod.Settings{})
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
@@ -71,7 +59,7 @@ func TestFilesAreReadHoweverBrokenTheyAre(t *testing.T) {
 }
 
 func TestAFolderWithoutProjectIsRefused(t *testing.T) {
-	dir := tree(t, map[string]string{"x.go": "package x\n"})
+	dir := modtest.Tree(t, map[string]string{"x.go": "package x\n"})
 	if _, err := Open(dir, mainmod.Settings{GOWORK: "off"}); !errors.Is(err, mainmod.ErrNone) {
 		t.Errorf("got %v", err)
 	}
@@ -104,7 +92,7 @@ func TestLinesAreJudgedByTheirForm(t *testing.T) {
 		"marks of a merge":       {"<<<<<<< HEAD\n" + zipLine + "||||||| base\n=======\n" + modLine + ">>>>>>> x\n", 2, []string{"merge-conflict go.sum:1", "merge-conflict go.sum:3", "merge-conflict go.sum:4", "merge-conflict go.sum:6"}},
 		"no line end at the end": {zipLine + modLine[:len(modLine)-1], 2, nil},
 	} {
-		p, err := Open(tree(t, map[string]string{"go.mod": "module m\n", "go.sum": c.text}), mainmod.Settings{})
+		p, err := Open(modtest.Tree(t, map[string]string{"go.mod": "module m\n", "go.sum": c.text}), mainmod.Settings{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +104,7 @@ func TestLinesAreJudgedByTheirForm(t *testing.T) {
 }
 
 func TestFilesOfAWorkspaceMayNotContradictEachOther(t *testing.T) {
-	p, err := Open(tree(t, map[string]string{
+	p, err := Open(modtest.Tree(t, map[string]string{
 		"go.work": "go 1.21\nuse ./a\n", "go.work.sum": modLine + zipLine, "a/go.mod": "module a\n", "a/go.sum": zipLine + "m.example/a v1.0.0/go.mod " + otherHash + "\n",
 	}), mainmod.Settings{})
 	if err != nil {
