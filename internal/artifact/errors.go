@@ -106,8 +106,6 @@ func Status(err error) int {
 		}
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return http.StatusNotFound
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout
 	case errors.Is(err, context.Canceled):

@@ -35,7 +35,7 @@ func TestStatusOfEveryClass(t *testing.T) {
 	}{
 		{artifact.ErrNotFound, 404}, {artifact.ErrForbidden, 403}, {artifact.ErrIntegrity, 403}, {artifact.ErrBadUpstream, 502},
 		{artifact.ErrTimeout, 504}, {artifact.ErrUnavailable, 503}, {artifact.ErrTooMany, 429}, {artifact.ErrUnauthorized, 401},
-		{fs.ErrNotExist, 404}, {context.DeadlineExceeded, 504}, {context.Canceled, 503}, {errors.New("x"), 500},
+		{fs.ErrNotExist, 500}, {context.DeadlineExceeded, 504}, {context.Canceled, 503}, {errors.New("x"), 500},
 		{fmt.Errorf("a: %w", &artifact.Error{Class: artifact.ErrTimeout, Reason: "b"}), 504},
 		{errors.Join(artifact.ErrNotFound, artifact.ErrIntegrity), 403},
 	} {

@@ -23,6 +23,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -78,12 +79,16 @@ type Cache struct {
 
 	ctx    context.Context // ends with Close; the parent of every fill
 	cancel context.CancelFunc
-	fills  sync.WaitGroup
+	pairs  [256]chan struct{} // full while a file of a version is stored: one at one time, by a hash
+	seed   maphash.Seed       // of that hash
 
 	mu      sync.Mutex
 	closed  bool
-	flights map[string]*flight // by key
-	landed  landings           // added to with mu held
+	flights map[string]*flight // by key: those that callers may join
+	flying  int                // flights that have not ended, also those that nobody joins any more
+	idle    chan struct{}      // closed when none is left; nil while there is none
+	landed  ring               // keys of the latest flights that ended with an answer
+	arrived ring               // modules of the latest versions that were stored
 }
 
 // Bounds of what is kept in memory about artifacts that are absent or mutable.
@@ -108,7 +113,11 @@ func New(st store.Store, src source.Source, o Options) *Cache {
 		}),
 		ctx:     ctx,
 		cancel:  cancel,
+		seed:    maphash.MakeSeed(),
 		flights: map[string]*flight{},
+	}
+	for i := range c.pairs {
+		c.pairs[i] = make(chan struct{}, 1)
 	}
 	c.Reconfigure(src, o)
 	return c
@@ -145,18 +154,18 @@ func (c *Cache) Close() error {
 	c.closed = true
 	c.mu.Unlock()
 	c.cancel()
-	c.fills.Wait()
-	return nil
+	return c.Drain(context.Background())
 }
 
 // Drain waits until no fetch is under way or ctx ends, so that what clients
 // waited for reaches the store before Close.
 func (c *Cache) Drain(ctx context.Context) error {
-	idle := make(chan struct{})
-	go func() {
-		c.fills.Wait() // ends at the latest with Close
-		close(idle)
-	}()
+	c.mu.Lock()
+	idle := c.idle
+	c.mu.Unlock()
+	if idle == nil {
+		return nil
+	}
 	select {
 	case <-idle:
 		return nil
@@ -242,7 +251,7 @@ func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
 		c.emit(Event{Name: r.Name, Op: OpGet, Err: err}) // a source may still have it
 	}
 	if r.StoredOnly {
-		return Answer{}, notStored(r.Name)
+		return Answer{}, unread(r.Name, err)
 	}
 	if err := c.absent(key); err != nil {
 		return Answer{}, err
@@ -252,6 +261,23 @@ func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
 
 func notStored(n artifact.Name) error {
 	return artifact.NotFound("%s is not stored here", n)
+}
+
+// unread is the error of what the store, which is all there is to ask, did not give.
+func unread(n artifact.Name, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return notStored(n)
+	}
+	return storeTrouble(err)
+}
+
+// storeTrouble is the error of a store that cannot be read, which proves nothing.
+func storeTrouble(err error) error {
+	return &artifact.Error{
+		Class: artifact.ErrUnavailable, RetryAfter: 10 * time.Second, Err: err,
+		Reason: "the store of the server cannot be read",
+		Hint:   "its log says why",
+	}
 }
 
 // missing is proven absence, believed until a time.
@@ -274,17 +300,22 @@ func (c *Cache) absent(key string) error {
 	return m.err
 }
 
-// remember believes in absence for a while. Trouble is never remembered.
-func (c *Cache) remember(n artifact.Name, key string, err error) {
+// remember believes in the absence that a flight found, for a while. Trouble is never
+// remembered.
+func (c *Cache) remember(f *flight, err error) {
 	if artifact.Class(err) != artifact.ErrNotFound {
 		return
 	}
-	times := c.times(n)
+	times := c.times(f.name)
 	ttl := times.NotFound
-	if n.Kind == artifact.List || n.Kind == artifact.Latest {
+	if f.name.Kind == artifact.List || f.name.Kind == artifact.Latest {
 		ttl = times.ListNotFound
 	}
-	if ttl > 0 {
-		c.missing.Set(key, missing{err: err, until: time.Now().Add(ttl)})
+	if ttl <= 0 {
+		return
+	}
+	c.missing.Set(f.key, missing{err: err, until: time.Now().Add(ttl)})
+	if c.src.Load() != f.src || c.arrivedSince(f) { // which may have been before this was set
+		c.missing.Invalidate(f.key)
 	}
 }

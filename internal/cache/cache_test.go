@@ -48,9 +48,15 @@ func (s slots) Wait(ctx context.Context, _ string) (release func(), err error) {
 
 func newWorld(t *testing.T, change ...func(*cache.Options)) *world {
 	w := &world{t: t, store: &testStore{entries: map[string]*blob.Blob{}}, source: &testSource{answers: map[string]answer{}, asked: map[string]int{}}}
+	w.cache = cache.New(w.store, w.source, w.options(change...))
+	t.Cleanup(func() { w.cache.Close() })
+	return w
+}
+
+func (w *world) options(change ...func(*cache.Options)) cache.Options {
 	o := cache.Options{
 		StreamAbove: 256 << 10, Times: cache.Times{Fresh: time.Minute, NotFound: 10 * time.Second, ListNotFound: time.Minute},
-		MaxFills: 8, MaxWaiting: 8, FillTimeout: time.Minute, Fallback: temp{t.TempDir()},
+		MaxFills: 8, MaxWaiting: 8, FillTimeout: time.Minute, Fallback: temp{w.t.TempDir()}, Turns: make(slots, 8),
 		OnEvent: func(e cache.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -60,10 +66,7 @@ func newWorld(t *testing.T, change ...func(*cache.Options)) *world {
 	for _, f := range change {
 		f(&o)
 	}
-	o.Turns = make(slots, o.MaxFills)
-	w.cache = cache.New(w.store, w.source, o)
-	t.Cleanup(func() { w.cache.Close() })
-	return w
+	return o
 }
 
 func (w *world) open(path string) (cache.Answer, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
@@ -15,8 +16,9 @@ import (
 
 // consistent refuses a zip whose go.mod differs from the .mod that is stored
 // for the version, and the other way round: the two come apart, perhaps from
-// different upstreams, and the first one stays.
-func (c *Cache) consistent(ctx context.Context, f *flight) error {
+// different upstreams, and the first one stays. Where the store cannot tell, a file
+// does not agree: it may be used, but not be stored.
+func (c *Cache) consistent(ctx context.Context, f *flight) (agrees bool, err error) {
 	var other artifact.Name
 	switch f.name.Kind {
 	case artifact.Zip:
@@ -24,11 +26,15 @@ func (c *Cache) consistent(ctx context.Context, f *flight) error {
 	case artifact.Mod:
 		other = f.name.Sibling(artifact.Zip)
 	default:
-		return nil
+		return true, nil
 	}
 	held, err := c.store.Get(ctx, other.Key())
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
 	if err != nil {
-		return nil // nothing to compare with
+		c.emit(Event{Op: OpGet, Name: other, Err: err})
+		return false, nil
 	}
 	defer held.Close()
 	var mod, inZip []byte
@@ -44,9 +50,9 @@ func (c *Cache) consistent(ctx context.Context, f *flight) error {
 		}
 	}
 	if err != nil || inZip == nil || bytes.Equal(mod, inZip) {
-		return nil // unreadable zips are refused by the check of their own
+		return true, nil // unreadable zips are refused by the check of their own
 	}
-	return &artifact.Error{
+	return false, &artifact.Error{
 		Class: artifact.ErrIntegrity,
 		Reason: fmt.Sprintf("the %s file disagrees with what is stored for the version: go.mod in the zip hashes to %s, the .mod file to %s",
 			f.name.Kind, h1.GoMod(inZip), h1.GoMod(mod)),

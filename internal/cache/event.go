@@ -43,5 +43,5 @@ type Load struct {
 func (c *Cache) Load() Load {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Load{Fills: int(c.running.Load()), Flights: len(c.flights)}
+	return Load{Fills: int(c.running.Load()), Flights: c.flying}
 }

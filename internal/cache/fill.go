@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"time"
 
@@ -22,6 +23,8 @@ func (c *Cache) fill(ctx context.Context, f *flight) (stored bool, err error) {
 		return false, &artifact.Error{Class: artifact.ErrUnavailable, RetryAfter: time.Second, Reason: "the queue of fetches is too long", Err: err}
 	}
 	defer release()
+	now := time.Now()
+	f.asked.Store(&now)
 	c.running.Add(1)
 	defer c.running.Add(-1)
 	files := c.files()
@@ -31,7 +34,10 @@ func (c *Cache) fill(ctx context.Context, f *flight) (stored bool, err error) {
 		err = c.receive(ctx, f, b, files)
 		b.Close()
 		if err == nil {
-			return c.commit(ctx, f)
+			stored, err = c.accept(ctx, f)
+		}
+		if err == nil || stored {
+			return stored, err
 		}
 		if noSpace, ok := errors.AsType[*spoolError](err); ok {
 			if f.announced() || files == c.options().Fallback {
@@ -110,15 +116,42 @@ func (c *Cache) receive(ctx context.Context, f *flight, b *blob.Blob, files blob
 	if err != nil {
 		return classed(ctx, f.name, err)
 	}
-	if b.Check != nil {
-		err = b.Check(ctx, f.spool)
+	if b.Check == nil {
+		return nil
 	}
-	if err == nil {
-		err = c.consistent(ctx, f)
+	if err = b.Check(ctx, f.spool); err != nil {
+		f.spoil()
 	}
-	// Callers who were told no length may get more: a body that ended too early.
-	f.spoiled = err != nil && f.announced() && f.info.Size >= 0
 	return err
+}
+
+// spoil notes that a body which has arrived to its end is wrong. Callers who were told
+// no length may get more: it may have ended too early.
+func (f *flight) spoil() { f.spoiled = f.announced() && f.info.Size >= 0 }
+
+// accept stores a checked body, unless it disagrees with the other file of its version,
+// which nobody stores meanwhile. With stored, the error is final.
+func (c *Cache) accept(ctx context.Context, f *flight) (stored bool, err error) {
+	if !f.name.Immutable() {
+		return false, nil // finish makes what is stored
+	}
+	version := maphash.String(c.seed, f.name.Module+"@"+f.name.Version)
+	pair := c.pairs[version%uint64(len(c.pairs))]
+	select {
+	case pair <- struct{}{}:
+		defer func() { <-pair }()
+	case <-ctx.Done():
+		return false, nil // too late to store it, but it has arrived and is checked
+	}
+	agrees, err := c.consistent(ctx, f)
+	if err != nil {
+		f.spoil()
+		return false, err
+	}
+	if !agrees {
+		return false, nil
+	}
+	return c.commit(ctx, f)
 }
 
 // prepare gives a flight a new spool for a body.
@@ -194,9 +227,6 @@ func classed(ctx context.Context, n artifact.Name, err error) error {
 // commit stores the body of a flight when it is one to be kept as it is. That a
 // store cannot take it is no failure of the fetch: the bytes are good.
 func (c *Cache) commit(ctx context.Context, f *flight) (stored bool, err error) {
-	if !f.name.Immutable() {
-		return false, nil // finish makes what is stored
-	}
 	info, err := c.put(ctx, f.key, f.spool, store.PutOptions{IfAbsent: true})
 	switch {
 	case err == nil:

