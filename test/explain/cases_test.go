@@ -325,6 +325,13 @@ var settingCases = []explainCase{
 		l.set("GOMODCACHE", filepath.Join(filepath.Dir(l.dir), "file", "cache"))
 		return m100(l)
 	}},
+	{id: "file-unwritable", run: func(l *lab) string {
+		l.upstream()
+		if err := os.Symlink(filepath.Join(l.dir, "gone", "go.sum"), filepath.Join(l.dir, "go.sum")); err != nil { // nobody can write that, root neither
+			l.Fatal(err)
+		}
+		return l.run("get", "example.com/m@v1.0.0")
+	}},
 	{id: "toolchain-not-available", want: "toolchain=go1.99.1", run: after(with("GOTOOLCHAIN", "go1.99.1"), m100)},
 	{id: "toolchain-refused", want: "module=golang.org/toolchain toolchain=go1.99.1", run: func(l *lab) string {
 		status(403, "toolchains are blocked")(l)

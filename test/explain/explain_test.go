@@ -89,7 +89,7 @@ func TestMessagesOfTheGoCommand(t *testing.T) {
 
 // leastProduced is how many messages the go command is brought to print here; it may only
 // grow.
-const leastProduced = 118
+const leastProduced = 119
 
 func TestNearlyAllMessagesAreProduced(t *testing.T) {
 	produced := map[string]bool{}

@@ -73,7 +73,8 @@ func (b block) joined(next block, glue string) block {
 // chatter are lines of the go command and of those that run it which are no complaints, or
 // repeat that there was one.
 var chatter = regexp.MustCompile(`^(?:` + strings.Join([]string{
-	`go: (?:downloading|extracting|finding|found|added|upgraded|downgraded|removed|creating new go\.mod|to add module requirements|copying requirements|updating|unzipping|using|to switch to|converting|module \S+ requires go >= .*; switching|\S+ requires go >= .*; switching)`,
+	// Unless it says what has failed, as in "updating go.sum: open …".
+	`go: (?:downloading|extracting|finding|found|added|upgraded|downgraded|removed|creating new go\.mod|to add module requirements|copying requirements|updating|unzipping|using|to switch to|converting|module \S+ requires go >= [^:\n]*; switching|\S+ requires go >= [^:\n]*; switching)(?:[^:\n]|:[^ \n]|:\n)*:?$`,
 	`go: errors parsing [^\n]*:$`, `malformed go\.sum:$`,
 	`go: warning: "[^"]*" matched no packages`, `go: warning: ignoring `,
 	`# (?:get|\S+(?: \[\S+\])?$)`,
@@ -87,7 +88,8 @@ var chatter = regexp.MustCompile(`^(?:` + strings.Join([]string{
 // complaint matches what looks like a message of the go command, or of what it has run,
 // that somebody may want to have explained.
 var complaint = regexp.MustCompile(`^(?:` + strings.Join([]string{
-	`go: `, `go (?:build|get|install|list|mod|run|test|tool|vet|work)\b[^:]*: `, `verifying `, `malformed `, `package \S+ `, `pattern \S+: `, `build .*: `, `no required module `,
+	`go: `, `go (?:build|get|install|list|mod|run|test|tool|vet|work)\b[^:]*: `, `verifying `, `malformed `, `package \S+\s`,
+	`error obtaining `, `failed to initialize `, `build cache is `, `no Go files `, `flag provided but not `, `cgo: `, `pattern \S+: `, `build .*: `, `no required module `,
 	`warning: `, `-mod=`, `GOAUTH(?: encountered|=off cannot|=git dir)`, `fatal: `, `error: `, `remote: `, `ssh: `, `hg: `, `abort: `, `go\.sum database`,
 	`\S+\.(?:go|mod|sum|work):\d+(?::\d+)?: `,
 }, "|") + `)`)
@@ -96,3 +98,7 @@ var complaint = regexp.MustCompile(`^(?:` + strings.Join([]string{
 func (b block) complains() bool {
 	return complaint.MatchString(b.whole) && !chatter.MatchString(b.whole)
 }
+
+// testOutput is what a test or a program has printed while the go command ran it. It may
+// complain in the same words, but of other things.
+var testOutput = regexp.MustCompile(`^\s*(?:--- (?:FAIL|PASS|SKIP): |=== (?:RUN|NAME|CONT|PAUSE)\b|\S+_test\.go:\d+: |panic: |goroutine \d+ \[)`)

@@ -16,6 +16,7 @@ const maxLine = 8 << 10
 // A line is one line of the text without what terminals and CI services have added.
 type line struct {
 	number int // in the text as it came, from 1
+	width  int // in columns, as it came
 	text   string
 }
 
@@ -33,10 +34,48 @@ func lines(text string) []line {
 			if len(part) > maxLine {
 				part = part[:maxLine]
 			}
-			all = append(all, line{number, redact(printable(unprefixed(part)))})
+			part = printable(part)
+			all = append(all, line{number, width(part), redact(unprefixed(part))})
 		}
 	}
 	return dedented(all)
+}
+
+// minFolded is how wide a terminal is at the least, in columns.
+const minFolded = 60
+
+// unfolded puts lines together that a terminal has broken: all such pieces but the last
+// are as wide as it, so that no line is wider. What begins as a message does is no piece.
+func unfolded(all []line) []line {
+	widest := minFolded
+	for _, l := range all {
+		widest = max(widest, l.width)
+	}
+	var kept []line
+	for i, l := range all {
+		if i > 0 && all[i-1].width == widest && l.mayGoOn() && len(kept[len(kept)-1].text) < maxLine {
+			kept[len(kept)-1].text = redact(kept[len(kept)-1].text + l.text)
+			continue
+		}
+		kept = append(kept, l)
+	}
+	return kept
+}
+
+// mayGoOn reports whether a line may be the rest of the one before it.
+func (l line) mayGoOn() bool {
+	return l.text != "" && l.text[0] != '\t' && !newBlock(0, l.text).complains() && !chatter.MatchString(l.text)
+}
+
+// width is how many columns a terminal has for a text.
+func width(text string) int {
+	n := 0
+	for _, r := range text {
+		if n++; r == '\t' {
+			n = (n + 7) / 8 * 8
+		}
+	}
+	return n
 }
 
 // decode makes UTF-8 of a text. Windows PowerShell writes files in UTF-16.

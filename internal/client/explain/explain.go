@@ -42,8 +42,12 @@ const (
 // Text explains what a go command has printed: causes first, then what follows from them,
 // then what is not known.
 func Text(text string) []Finding {
-	var r reader
-	r.read(blocks(lines(text)))
+	all := lines(text)
+	r := readBlocks(blocks(unfolded(all)))
+	// Who breaks lines at blanks, as mails do, has a widest line, too.
+	if as := readBlocks(blocks(all)); as.vague() < r.vague() {
+		r = as
+	}
 	r.linkConsequences()
 	slices.SortStableFunc(r.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.order(), b.order()), cmp.Compare(a.Line, b.Line))
@@ -70,9 +74,27 @@ type reader struct {
 	unwrapped int
 }
 
+func readBlocks(all []block) *reader {
+	r := &reader{seen: map[string]int{}}
+	r.read(all)
+	return r
+}
+
+// vague is how many findings are not known, or not well.
+func (r *reader) vague() (n int) {
+	for _, f := range r.findings {
+		if wanting(f.Message) {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *reader) read(all []block) {
-	r.seen = map[string]int{}
 	for i := 0; i < len(all); i++ {
+		if testOutput.MatchString(all[i].whole) {
+			continue
+		}
 		m, values := recognise(all[i])
 		b, more := all[i], 0
 		if wanting(m) && (m != nil || b.complains()) && r.unwrapped < maxUnwrapped {
@@ -106,7 +128,7 @@ func unwrapped(all []block) (m *Message, values map[string]string, b block, more
 	candidates := []block{all[0]}
 	for n := 1; n < min(maxWrapped, len(all)); n++ {
 		next := all[n]
-		if known, _ := recognise(next); known != nil || next.complains() {
+		if next.complains() || chatter.MatchString(next.whole) {
 			break
 		}
 		var longer []block

@@ -40,7 +40,7 @@ var samples = map[string]string{
 	"zip": "https://proxy.example.com/example.com/m/@v/v1.2.3.zip", "fileurl": "file:///srv/x.info", "goget": "https://example.com/m?go-get=1",
 	"lookup": "https://sum.golang.org/lookup/example.com/m@v1.2.3", "tile": "https://sum.golang.org/tile/8/0/000", "helper": "git dir",
 	"supported": "https://proxy.example.com/sumdb/sum.golang.org/supported", "sumdb": "https://proxy.example.com/sumdb/sum.golang.org/supported",
-	"trouble": "404 Not Found", "status": "421 Misdirected Request", "system": "git",
+	"trouble": "404 Not Found", "path": "/src/x", "status": "421 Misdirected Request", "system": "git",
 }
 
 func TestEveryPatternMeansItsMessage(t *testing.T) {
@@ -53,6 +53,9 @@ func TestEveryPatternMeansItsMessage(t *testing.T) {
 		for _, written := range m.Patterns {
 			text := mark.ReplaceAllStringFunc(written, func(found string) string {
 				parts := mark.FindStringSubmatch(found)
+				if isStatus.MatchString(parts[1]) {
+					return parts[1] + " Whatever its Name"
+				}
 				for _, kind := range []string{parts[2], parts[1]} {
 					if samples[kind] != "" {
 						return samples[kind]
@@ -236,6 +239,86 @@ func broken(text string, width int) string {
 		text = text[width:]
 	}
 	return b.String() + text + "\n"
+}
+
+// folded breaks a line as a terminal of so many columns does.
+func folded(line string, columns int) string {
+	var b strings.Builder
+	piece := ""
+	for _, r := range line {
+		if width(piece+string(r)) > columns {
+			b.WriteString(piece + "\n")
+			piece = ""
+		}
+		piece += string(r)
+	}
+	return b.String() + piece + "\n"
+}
+
+func TestExamplesAreRecognisedInEveryWidth(t *testing.T) {
+	for _, m := range Messages() {
+		if len(m.Patterns) == 0 {
+			continue
+		}
+		for _, width := range []int{72, 80, 100, 120} {
+			var text strings.Builder
+			for line := range strings.SplitSeq(m.Example, "\n") {
+				text.WriteString(folded(line, width))
+			}
+			if got := ids(Text(text.String())); got != m.ID {
+				t.Errorf("%s in %d columns is taken for %q\n%s", m.ID, width, got, text.String())
+			}
+		}
+	}
+}
+
+// A server may write any phrase behind a status, or none.
+func TestTheNumberOfAStatusCountsNotItsPhrase(t *testing.T) {
+	const before = "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: "
+	for status, want := range map[string]string{
+		"404": "proxy-404-version", "404 File not found": "proxy-404-version", "410 ": "proxy-410", "401": "proxy-401", "403 Verboten": "proxy-403", "429": "proxy-429",
+		"451 ": "proxy-451", "500": "proxy-500", "503 Service Temporarily Unavailable": "proxy-unavailable", "504 Gateway Time-out": "proxy-unavailable", "502 Proxy Error": "proxy-unavailable",
+		"4040 Strange": "proxy-status",
+	} {
+		if got := ids(Text(before + status + "\n\tserver response: no\n")); got != want {
+			t.Errorf("%q is taken for %q, not %q", status, got, want)
+		}
+	}
+}
+
+func TestWhatOtherProgramsSayIsNotTakenForTheGoCommands(t *testing.T) {
+	for text, want := range map[string]string{
+		"cgo: C compiler \"gcc\" not found: exec: \"gcc\": executable file not found in $PATH\n":                                               "?",
+		"--- FAIL: TestDB (0.00s)\n    db_test.go:12: dial tcp 127.0.0.1:5432: connect: connection refused\nFAIL\nFAIL\texample.com/m\t0.1s\n": "",
+		"    db_test.go:12: exec: \"docker\": executable file not found in $PATH\n":                                                            "",
+		"panic: dial tcp 127.0.0.1:5432: connect: connection refused\n\ngoroutine 1 [running]:\nmain.main()\n":                                 "",
+		"main_test.go:3:8: no required module provides package example.com/p; to add it:\n\tgo get example.com/p\n":                            "no-required-module",
+		"go: updating go.sum: open /mnt/go.sum: read-only file system\n":                                                                       "file-unwritable",
+		"go: updating go.mod: open /src/go.mod: permission denied\n":                                                                           "file-unwritable",
+		"# example.com/m\nwrite $WORK/b005/_pkg_.a: no space left on device\n":                                                                 "file-unwritable",
+		"go: write /root/go/pkg/mod/cache/download/x.zip: no space left on device\n":                                                           "modcache-unwritable",
+	} {
+		if got := ids(Text(text)); got != want {
+			t.Errorf("%q is taken for %q, not %q", text, got, want)
+		}
+	}
+}
+
+func TestWhatIsNotKnownIsNotSwallowed(t *testing.T) {
+	for _, text := range []string{
+		"go: updating go.work: strange", "error obtaining VCS status: exit status 128\n\tUse -buildvcs=false to disable VCS stamping.",
+		"package a\n\timports b\n\timports a: import cycle not allowed", "failed to initialize build cache at /.cache/go-build: mkdir /.cache: permission denied",
+		"build cache is disabled by GOCACHE=off, but required as of Go 1.12", "no Go files in /src", "flag provided but not defined: -x",
+	} {
+		if got := ids(Text(text)); got != "?" {
+			t.Errorf("%q is taken for %q", text, got)
+		}
+	}
+	for _, text := range []string{"go: downloading example.com/a v1.0.0", "go: updating go.mod", "go: to add module requirements and sums:\n\tgo mod tidy", "go: finding module for package example.com/a"} {
+		if got := ids(Text(text)); got != "" {
+			t.Errorf("%q is taken for %q", text, got)
+		}
+	}
 }
 
 func TestALogOfEverythingLosesNothing(t *testing.T) {

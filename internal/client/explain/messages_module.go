@@ -156,8 +156,11 @@ var moduleMessages = []Message{
 		Patterns: []string{
 			`could not create module cache: {problem:text}`,
 			`{dir}/pkg/mod/{file}: permission denied`,
-			`{dir}: no space left on device`,
-			`{dir}: read-only file system`,
+			`{dir}/pkg/mod/{file}: no space left on device`,
+			`{dir}/pkg/mod/{file}: read-only file system`,
+			`{dir}/cache/download/{file}: permission denied`,
+			`{dir}/cache/download/{file}: no space left on device`,
+			`{dir}/cache/download/{file}: read-only file system`,
 			`GOMODCACHE entry is relative; must be absolute path: "{dir:word}"`,
 			`module cache not found: neither GOMODCACHE nor GOPATH is set`,
 		},
@@ -165,5 +168,18 @@ var moduleMessages = []Message{
 		Cause:    Phrase{"The folder GOMODCACHE belongs to another user, lies on a volume that is read-only or full, or is no folder. In containers it is often made by root and used by somebody else.", "GOMODCACHE 目录属于其他用户、位于只读或已满的磁盘上，或者不是目录。在容器中常由 root 创建而由其他用户使用。"},
 		Fix:      Phrase{"Give it to the user who builds, point GOMODCACHE to a writable volume, or make room.", "把目录交给构建用户，把 GOMODCACHE 指向可写的磁盘，或清理空间。"},
 		Commands: []string{`go env GOMODCACHE`, `df -h "$(go env GOMODCACHE)"`, `weir clean`},
+	},
+	{
+		ID: "file-unwritable", Hop: Project, Rank: Urgent,
+		Example: `go: updating go.sum: open /src/go.sum: read-only file system`,
+		Patterns: []string{
+			`go: updating {name:word}: open {path}: {problem:text}`,
+			`{path}: no space left on device`,
+			`{path}: read-only file system`,
+		},
+		Title:    Phrase{"{path} cannot be written", "无法写入 {path}"},
+		Cause:    Phrase{"The volume is full or read-only, or the folder belongs to another user. The go command writes to the folder of go.mod, to GOTMPDIR (or TMPDIR), and to GOCACHE.", "磁盘已满或只读，或目录属于其他用户。go 命令会写入 go.mod 所在目录、GOTMPDIR（或 TMPDIR）以及 GOCACHE。"},
+		Fix:      Phrase{"Make room, or give the folder to the user who builds. Where go.mod and go.sum must not change, add what is missing beforehand with go mod tidy, and commit it.", "清理空间，或把目录交给构建用户。如果不允许修改 go.mod 和 go.sum，请先用 go mod tidy 补全并提交。"},
+		Commands: []string{`go env GOMOD GOTMPDIR GOCACHE`, `df -h . "$(go env GOCACHE)"`},
 	},
 }

@@ -33,7 +33,7 @@ var httpProxyMessages = []Message{
 	{
 		ID: "http-proxy-407", Hop: HTTPProxy,
 		Example:  "go: example.com/m@v1.0.0: reading http://proxy.example.com/example.com/m/@v/v1.0.0.info: 407 Proxy Authentication Required\n\tserver response: log in",
-		Patterns: []string{`reading {url}: 407 Proxy Authentication Required`},
+		Patterns: []string{`reading {url}: {407}`},
 		Title:    Phrase{"The HTTP proxy of this machine wants a login", "本机的 HTTP 代理要求登录"},
 		Cause:    Phrase{"The request to {host} is plain http, so it went through what HTTP_PROXY names, and that proxy wants credentials.", "对 {host} 的请求是明文 http，因此经过 HTTP_PROXY 指向的代理，而该代理需要凭据。"},
 		Fix:      Phrase{"Name {host} in NO_PROXY, or put user and password into the URL of HTTP_PROXY.", "把 {host} 加入 NO_PROXY，或在 HTTP_PROXY 的 URL 中写上用户名和密码。"},
@@ -42,7 +42,7 @@ var httpProxyMessages = []Message{
 	{
 		ID: "dns-missing-in-container", Hop: FromURL,
 		Example:  `go: example.com/m@v1.0.0: verifying module: example.com/m@v1.0.0: Get "https://sum.golang.org/lookup/example.com/m@v1.0.0": dial tcp: lookup sum.golang.org on [::1]:53: read udp [::1]:53922->[::1]:53: read: connection refused`,
-		Patterns: []string{`lookup {host} on {addr:resolver}: {problem:text}connection refused`},
+		Patterns: []string{`lookup {host} on {addr:resolver}: ... connection refused`},
 		Title:    Phrase{"This machine has no name server: {host} cannot be looked up", "本机没有可用的 DNS 服务器：无法解析 {host}"},
 		Cause:    Phrase{"There is no usable entry in /etc/resolv.conf, so that the go command asked {addr}, where nobody listens. In containers it is that no DNS was set up for the build.", "/etc/resolv.conf 中没有可用条目，go 命令只好询问 {addr}，而那里没有服务。在容器中通常是构建时没有配置 DNS。"},
 		Fix:      Phrase{"Give the container a name server (docker build --network, \"dns\" of the daemon). If only the checksum database fails, let the module proxy pass it on.", "为容器配置 DNS（docker build --network，或守护进程的 dns 设置）。如果只有校验和数据库失败，让模块代理转发它。"},

@@ -5,7 +5,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-400",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 400 Bad Request\n\tserver response: invalid module path",
-		Patterns: []string{`reading {url}: 400 Bad Request server response: {reason:text}`},
+		Patterns: []string{`reading {url}: {400} server response: {reason:text}`},
 		Title:    Phrase{"{host} does not understand what it was asked for", "{host} 无法理解这个请求"},
 		Cause:    Phrase{"The path in GOPROXY is not the one of its Go repository, or its rules for paths and versions are not those of the protocol.", "GOPROXY 中的路径不是它的 Go 仓库路径，或它对路径、版本的规则与协议不一致。"},
 		Fix:      Phrase{"Read what the server says, and compare the URL in GOPROXY with the one it names for its Go repository.", "阅读服务器给出的原因，并核对 GOPROXY 中的 URL 与它的 Go 仓库地址。"},
@@ -14,7 +14,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "http-to-tls-port",
 		Example:  `go: example.com/m@v1.0.0: reading http://proxy.example.com:443/example.com/m/@v/v1.0.0.info: 400 Bad Request`,
-		Patterns: []string{`reading {url:plainurl}: 400 Bad Request`},
+		Patterns: []string{`reading {url:plainurl}: {400}`},
 		Title:    Phrase{"{host} was asked with http, and speaks https", "用 http 访问了只支持 https 的 {host}"},
 		Cause:    Phrase{"Servers that expect TLS answer a plain request with 400.", "要求 TLS 的服务器会对明文请求回答 400。"},
 		Fix:      Phrase{"Write https:// in GOPROXY.", "在 GOPROXY 中写 https://。"},
@@ -23,7 +23,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-404-timed-out",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 404 Not Found\n\tserver response: not found: fetch timed out",
-		Patterns: []string{`reading {url}: 404 Not Found server response: ... fetch timed out`},
+		Patterns: []string{`reading {url}: {404} server response: ... fetch timed out`},
 		Title:    Phrase{"{host} gave up fetching {module}: its repository is slow or big", "{host} 放弃获取 {module}：仓库太慢或太大"},
 		Cause:    Phrase{"The 404 does not mean that the module does not exist: the proxy has a limit of time, and cloning the repository took longer.", "这个 404 不表示模块不存在：代理有时间限制，而克隆仓库超时了。"},
 		Fix:      Phrase{"Try again later: many proxies go on in the background. Those who run it can raise the limit or fetch it beforehand.", "稍后再试：许多代理会在后台继续。管理员可以提高时限或预先获取。"},
@@ -32,7 +32,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-404-bad-upstream",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 404 Not Found\n\tserver response: not found: bad upstream",
-		Patterns: []string{`reading {url}: 404 Not Found server response: ... bad upstream`},
+		Patterns: []string{`reading {url}: {404} server response: ... bad upstream`},
 		Title:    Phrase{"{host} says \"not found\" because its own upstream is in trouble", "{host} 回答“未找到”，其实是它的上游出了问题"},
 		Cause:    Phrase{"Some proxies turn the 429 or 5xx of the proxy they ask into a 404, which looks as if the module did not exist.", "有些代理会把上游的 429 或 5xx 变成 404，看起来像模块不存在。"},
 		Fix:      Phrase{"Try again later, use another proxy, and tell those who run this one to look at its upstream.", "稍后再试或换用其他代理，并请管理员检查其上游。"},
@@ -41,7 +41,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-404-no-credentials",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 404 Not Found\n\tserver response:\n\tnot found: example.com/m@v1.0.0: invalid version: git ls-remote -q origin in /tmp/gopath/pkg/mod/cache/vcs/d5ef: exit status 128:\n\t\tfatal: could not read Username for 'https://github.com': terminal prompts disabled",
-		Patterns: []string{`reading {url}: 404 Not Found server response: ... could not read Username`},
+		Patterns: []string{`reading {url}: {404} server response: ... could not read Username`},
 		Title:    Phrase{"{host} cannot read the repository of {module}: it is private, or does not exist", "{host} 无法读取 {module} 的仓库：它是私有的，或不存在"},
 		Cause:    Phrase{"The proxy, not you, asked the code hosting site and was told to log in. Public proxies never see private modules.", "是代理（而不是你）去访问托管网站，并被要求登录。公共代理看不到私有模块。"},
 		Fix:      Phrase{"Private module: name it in GOPRIVATE, so that it is fetched directly with your credentials, or use a proxy that has some. Otherwise check the spelling.", "私有模块：把它加入 GOPRIVATE，用你的凭据直接拉取，或使用有凭据的代理。否则检查拼写。"},
@@ -63,7 +63,7 @@ var proxyMessages = []Message{
 	{
 		ID: "import-not-found", Hop: Project,
 		Example:  "go: example.com/main imports\n\texample.com/nope/p: cannot find module providing package example.com/nope/p: module example.com/nope/p: reading https://proxy.example.com/example.com/nope/p/@v/list: 404 Not Found\n\tserver response: not found: module example.com/nope/p",
-		Patterns: []string{`cannot find module providing package {package}: module {module}: reading {url}: 404 Not Found`, `cannot find module providing package {package}: module {module}: reading {url}: 410 Gone`},
+		Patterns: []string{`cannot find module providing package {package}: module {module}: reading {url}: {404}`, `cannot find module providing package {package}: module {module}: reading {url}: {410}`},
 		Title:    Phrase{"No module is known that has the package {package}", "找不到提供包 {package} 的模块"},
 		Cause:    Phrase{"The proxy was asked for {package} and for every path above it, and knows none of them as a module: the import path is wrong, or the module is private.", "已向代理询问 {package} 及其每个上级路径，都不是它知道的模块：导入路径有误，或模块是私有的。"},
 		Fix:      Phrase{"Correct the import. If the module is private, name it in GOPRIVATE or let the proxy read it.", "改正导入路径。如果模块是私有的，把它加入 GOPRIVATE，或让代理有权读取。"},
@@ -72,7 +72,7 @@ var proxyMessages = []Message{
 	{
 		ID: "proxy-404-revision", Hop: Proxy,
 		Example:  "go: example.com/m@develop: invalid version: reading https://proxy.example.com/example.com/m/@v/develop.info: 404 Not Found\n\tserver response: not found: example.com/m@develop: unknown revision",
-		Patterns: []string{`{module}@{query}: invalid version: reading {url}: 404 Not Found`, `{module}@{query}: invalid version: reading {url}: 410 Gone`},
+		Patterns: []string{`{module}@{query}: invalid version: reading {url}: {404}`, `{module}@{query}: invalid version: reading {url}: {410}`},
 		Title:    Phrase{"{host} knows no branch or commit {query} of {module}", "{host} 不知道 {module} 的分支或提交 {query}"},
 		Cause:    Phrase{"The commit was not pushed, the branch has another name, or this proxy holds only what was uploaded to it and cannot look into repositories.", "提交没有推送、分支名不同，或该代理只有上传的内容，不能查看仓库。"},
 		Fix:      Phrase{"Push it, then ask for the hash of the commit or for a tag.", "先推送，然后请求提交的哈希值或标签。"},
@@ -81,7 +81,7 @@ var proxyMessages = []Message{
 	{
 		ID: "proxy-404-zip", Hop: Proxy,
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.zip: 404 Not Found\n\tserver response: not found",
-		Patterns: []string{`reading {url:zip}: 404 Not Found`, `reading {url:zip}: 410 Gone`},
+		Patterns: []string{`reading {url:zip}: {404}`, `reading {url:zip}: {410}`},
 		Title:    Phrase{"{host} has the version {version} of {module}, but not its zip", "{host} 有 {module} {version} 的信息，但没有 zip"},
 		Cause:    Phrase{"The .info and .mod of the version were there, from the proxy or from the module cache of this machine; the zip was evicted, or is refused upstream.", "该版本的 .info 和 .mod 存在（来自代理或本机模块缓存），而 zip 已被清除，或被上游拒绝。"},
 		Fix:      Phrase{"Purge the version on the proxy and fetch it again. Proxies should keep the three files together.", "在代理上清除该版本后重新获取。代理应把三个文件一起保存。"},
@@ -90,7 +90,7 @@ var proxyMessages = []Message{
 	{
 		ID: "proxy-404-module", Hop: Proxy,
 		Example:  "go: module example.com/unknown: reading https://proxy.example.com/example.com/unknown/@v/list: 404 Not Found\n\tserver response: not found: module example.com/unknown",
-		Patterns: []string{`module {module}: reading {url:list}: 404 Not Found`, `reading {url:list}: 404 Not Found`, `reading {url:latest}: 404 Not Found`},
+		Patterns: []string{`module {module}: reading {url:list}: {404}`, `reading {url:list}: {404}`, `reading {url:latest}: {404}`},
 		Title:    Phrase{"{host} does not know the module {module}", "{host} 不知道模块 {module}"},
 		Cause:    Phrase{"The path is written wrongly (capital letters count), the module is private and the proxy may not read it, or it never existed.", "路径写错（区分大小写），模块是私有的而代理无权读取，或从未存在过。"},
 		Fix:      Phrase{"Check the path. If the module is private, name it in GOPRIVATE or give the proxy access.", "检查路径。如果是私有模块，把它加入 GOPRIVATE，或让代理有权读取。"},
@@ -99,7 +99,7 @@ var proxyMessages = []Message{
 	{
 		ID: "proxy-404-version", Hop: FromURL,
 		Example:  "go: example.com/m@v9.9.9: reading https://proxy.example.com/example.com/m/@v/v9.9.9.info: 404 Not Found\n\tserver response: not found: example.com/m@v9.9.9: invalid version: unknown revision v9.9.9",
-		Patterns: []string{`{module}@{version}: reading {url}: 404 Not Found`, `reading {url}: 404 Not Found`},
+		Patterns: []string{`{module}@{version}: reading {url}: {404}`, `reading {url}: {404}`},
 		Title:    Phrase{"{host} does not know {module} {version}", "{host} 不知道 {module} {version}"},
 		Cause:    Phrase{"The tag or commit does not exist, was not pushed yet, or was pushed a moment ago and the proxy still remembers that it was not there (some for 30 minutes). Or the repository is private and the proxy may not read it.", "标签或提交不存在、尚未推送，或刚刚推送而代理仍记着它不存在（有的会记 30 分钟）。也可能仓库是私有的，代理无权读取。"},
 		Fix:      Phrase{"See which tags there are. If it was just pushed, try again later, naming the version. If it is private, give the proxy access or set GOPRIVATE.", "查看有哪些标签。如果刚推送，稍后指定版本再试。如果是私有模块，让代理有权读取或设置 GOPRIVATE。"},
@@ -108,7 +108,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-410",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 410 Gone\n\tserver response: gone",
-		Patterns: []string{`reading {url}: 410 Gone`},
+		Patterns: []string{`reading {url}: {410}`},
 		Title:    Phrase{"{host} does not have {module} {version}, or no longer", "{host} 没有（或不再有）{module} {version}"},
 		Cause:    Phrase{"The version was removed or blocked there, its copy has expired, or it was never found: some proxies say 410 where others say 404.", "该版本在那里被删除、封禁或缓存过期，或从未找到：有些代理用 410 代替 404。"},
 		Fix:      Phrase{"Take another version, or a proxy that has kept this one; ask those who run the proxy to bring it back.", "使用其他版本，或保留了该版本的代理；请管理员恢复。"},
@@ -117,7 +117,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-401",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 401 Unauthorized\n\tserver response: who are you?",
-		Patterns: []string{`reading {url}: 401 Unauthorized`},
+		Patterns: []string{`reading {url}: {401}`},
 		Follows:  []string{"goauth*"},
 		Title:    Phrase{"{host} wants credentials, and got none or wrong ones", "{host} 需要凭据，而没有提供或不正确"},
 		Cause:    Phrase{"The go command reads netrc (a line with machine, login and password; \"default\" is ignored; with a port other than 443 the machine is HOST:PORT) and the commands of GOAUTH. It sends nothing over http. In containers HOME or NETRC may point elsewhere.", "go 命令读取 netrc（一行中有 machine、login、password；忽略 default；端口不是 443 时 machine 要写成 主机:端口）和 GOAUTH 中的命令。http 下不发送凭据。在容器中 HOME 或 NETRC 可能指向别处。"},
@@ -127,7 +127,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-403",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 403 Forbidden\n\tserver response: blocked: example.com/m is younger than 7 days",
-		Patterns: []string{`reading {url}: 403 Forbidden`},
+		Patterns: []string{`reading {url}: {403}`},
 		Title:    Phrase{"{host} refuses {module}", "{host} 拒绝提供 {module}"},
 		Cause:    Phrase{"A rule of the server says no: a blocked or too young version, a missing right, a firewall, or a region. A GOPROXY list with \",\" stops here on purpose.", "服务器的规则不允许：版本被封禁或太新、缺少权限、防火墙或地区限制。用“,”分隔的 GOPROXY 列表会有意在此停止。"},
 		Fix:      Phrase{"Read what the server says. Ask for a waiver, or take an older version. Do not write \"|\" to get around a rule.", "阅读服务器给出的原因。申请豁免，或使用旧版本。不要为绕过规则而改用“|”。"},
@@ -136,7 +136,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-451",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 451 Unavailable For Legal Reasons\n\tserver response: in quarantine until tomorrow",
-		Patterns: []string{`reading {url}: 451 Unavailable For Legal Reasons`},
+		Patterns: []string{`reading {url}: {451}`},
 		Title:    Phrase{"{host} holds {module} {version} back", "{host} 暂不提供 {module} {version}"},
 		Cause:    Phrase{"Some proxies answer 451 for versions in quarantine or younger than a rule wants.", "有些代理对隔离中或未达到规定时间的版本回答 451。"},
 		Fix:      Phrase{"Wait until the date that the server names, take an older version, or ask for a waiver.", "等到服务器给出的日期，使用旧版本，或申请豁免。"},
@@ -145,7 +145,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-429",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 429 Too Many Requests\n\tserver response: slow down",
-		Patterns: []string{`reading {url}: 429 Too Many Requests`},
+		Patterns: []string{`reading {url}: {429}`},
 		Title:    Phrase{"{host} finds that too much is asked of it", "{host} 认为请求过多"},
 		Cause:    Phrase{"Many machines or CI jobs share one address, or a cold module cache asks for everything at once.", "许多机器或 CI 任务共用一个地址，或空的模块缓存一次请求所有内容。"},
 		Fix:      Phrase{"Put a caching proxy nearby, keep GOMODCACHE between jobs, and try again later.", "在近处架设缓存代理，在任务之间保留 GOMODCACHE，并稍后再试。"},
@@ -154,7 +154,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-500",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 500 Internal Server Error\n\tserver response: disk full",
-		Patterns: []string{`reading {url}: 500 Internal Server Error`},
+		Patterns: []string{`reading {url}: {500}`},
 		Title:    Phrase{"{host} failed while it answered", "{host} 在处理请求时出错"},
 		Cause:    Phrase{"An error of the server: a fault, a full disk, or a refusal of its own upstream that it does not pass on as one.", "服务器出错：程序故障、磁盘已满，或没有如实转达上游的拒绝。"},
 		Fix:      Phrase{"Try again; the log of the server knows more. Between proxies that are alike, \"|\" in GOPROXY goes on to the next one after any error.", "重试；服务器日志中有更多信息。内容相同的代理之间可用“|”，任何错误都会转到下一个。"},
@@ -163,7 +163,7 @@ var proxyMessages = []Message{
 	{
 		ID:       "proxy-unavailable",
 		Example:  "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 503 Service Unavailable\n\tserver response: maintenance",
-		Patterns: []string{`reading {url}: 502 Bad Gateway`, `reading {url}: 503 Service Unavailable`, `reading {url}: 504 Gateway Timeout`},
+		Patterns: []string{`reading {url}: {502}`, `reading {url}: {503}`, `reading {url}: {504}`},
 		Title:    Phrase{"{host}, or what is behind it, is not available now", "{host} 或其后端暂不可用"},
 		Cause:    Phrase{"The server, its load balancer or its upstream is in trouble. After \",\" in GOPROXY the go command goes on only after 404 and 410, so that the next proxy was not asked.", "服务器、负载均衡器或上游出了问题。GOPROXY 中的“,”只在 404 和 410 时转到下一个，因此没有再问后面的代理。"},
 		Fix:      Phrase{"Try again. Between proxies that are alike write \"|\", or use one that looks after the health of its upstreams.", "重试。内容相同的代理之间用“|”分隔，或使用会监测上游健康状况的代理。"},

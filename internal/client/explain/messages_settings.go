@@ -133,7 +133,7 @@ var toolchainMessages = []Message{
 	{
 		ID: "toolchain-refused", Hop: GoToolchain, Rank: Urgent,
 		Example:  "go: download go1.99.1: golang.org/toolchain@v0.0.1-go1.99.1.linux-amd64: reading https://proxy.example.com/golang.org/toolchain/@v/v0.0.1-go1.99.1.linux-amd64.zip: 403 Forbidden\n\tserver response: toolchains are blocked",
-		Patterns: []string{`download {toolchain}: golang.org/toolchain@{version}: reading {url}: 403 Forbidden`},
+		Patterns: []string{`download {toolchain}: golang.org/toolchain@{version}: reading {url}: {403}`},
 		Title:    Phrase{"{host} does not let {toolchain} through", "{host} 拒绝提供 {toolchain}"},
 		Cause:    Phrase{"go.mod or GOTOOLCHAIN asks for {toolchain}, so the go command downloads it as the module golang.org/toolchain. The proxy has a rule against that.", "go.mod 或 GOTOOLCHAIN 要求 {toolchain}，go 命令会把它作为模块 golang.org/toolchain 下载，而代理的规则不允许。"},
 		Fix:      Phrase{"Ask those who run the proxy to allow golang.org/toolchain, or install {toolchain} and set GOTOOLCHAIN=local.", "请代理管理员放行 golang.org/toolchain，或安装 {toolchain} 并设置 GOTOOLCHAIN=local。"},

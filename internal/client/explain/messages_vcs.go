@@ -45,7 +45,7 @@ var vcsMessages = []Message{
 	{
 		ID: "git-missing", Hop: VCS,
 		Example:  `go: example.com/m@v1.0.0: unable to resolve git version: failed to execute git version: exec: "git": executable file not found in $PATH`,
-		Patterns: []string{`exec: "{vcs:variable}": executable file not found in`, `go: missing Git command`},
+		Patterns: []string{`exec: "{vcs:system}": executable file not found in`, `go: missing Git command`},
 		Title:    Phrase{"The program for version control is not installed", "没有安装版本控制程序"},
 		Cause:    Phrase{"The go command wanted to fetch {module} directly, which takes git. Either the module is private (GOPRIVATE, GONOPROXY), or the proxy said that it does not have it and GOPROXY ends in \"direct\".", "go 命令要直接拉取 {module}，这需要 git。要么该模块是私有的（GOPRIVATE、GONOPROXY），要么代理说没有它而 GOPROXY 以 direct 结尾。"},
 		Fix:      Phrase{"Install git. Or have the proxy serve the module and end GOPROXY without \"direct\", which shows the proxy's own reason.", "安装 git；或让代理提供该模块，并去掉 GOPROXY 末尾的 direct，这样能看到代理给出的原因。"},

@@ -10,6 +10,7 @@ import (
 //
 //	{name}        a value, such as {module} or {version}
 //	{name:kind}   a value that looks like something else than its name says
+//	{404}         a status, with the phrase of whatever server behind it, or with none
 //	...           anything
 //
 // A blank stands for any white space, so that messages may be broken into lines there.
@@ -40,6 +41,7 @@ var kinds = map[string]string{
 	"number":    `\d+`,
 	"text":      `[^\n]+`,
 	"helper":    `[^\n:]+`,
+	"path":      `(?:/|[A-Za-z]:\\|\$WORK)[^\n:]*`,
 	"system":    `\b(?:git|hg|svn|fossil|bzr)`,
 	"status":    `[1-5]\d\d[^\n]*`,
 	"trouble":   `(?:404|410|5\d\d)[^\n]*`,
@@ -64,6 +66,9 @@ var kinds = map[string]string{
 
 // mark finds what is not literal in a pattern.
 var mark = regexp.MustCompile(`\{(\w+)(?::(\w+))?\}|\.\.\.|\s+`)
+
+// isStatus matches the name of a mark that stands for a status.
+var isStatus = regexp.MustCompile(`^\d{3}$`)
 
 // compile makes a pattern of how it is written.
 func compile(written string) pattern {
@@ -94,6 +99,10 @@ func compile(written string) pattern {
 }
 
 func (p *pattern) addValue(re *strings.Builder, name, kind string) {
+	if isStatus.MatchString(name) {
+		re.WriteString(name + `\b[^\n]*`)
+		return
+	}
 	if kind == "" {
 		kind = name
 	}
