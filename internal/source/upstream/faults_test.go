@@ -210,6 +210,29 @@ func TestNoMoreRequestsThanAllowed(t *testing.T) {
 	}
 }
 
+func TestAsManyRequestsAsAllowedAreUnderWay(t *testing.T) {
+	const allowed = 100
+	arrived := make(chan struct{}, allowed)
+	s := open(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		hang(t, r)
+	}), Options{MaxConcurrent: allowed})
+	ctx, cancel := context.WithCancel(bounded(t))
+	var wg sync.WaitGroup
+	for range allowed {
+		wg.Go(func() { s.Fetch(ctx, modName) })
+	}
+	for i := range allowed {
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			t.Fatalf("over HTTP/1.1, %d of %d requests were sent; the others wait, and seem to be unanswered", i, allowed)
+		}
+	}
+	cancel()
+	wg.Wait()
+}
+
 // badAnswers are answers of broken, hostile and misplaced servers to any name.
 func badAnswers(t *testing.T, n artifact.Name) map[string]http.HandlerFunc {
 	page := "<!DOCTYPE html><html><body>log in</body></html>"

@@ -16,10 +16,6 @@ import (
 	"github.com/goweir/weir/internal/egress"
 )
 
-// maxConns bounds the connections to one host: a burst of requests would make
-// one each, before the first of them turns out to be HTTP/2 and good for all.
-const maxConns = 64
-
 func newTransport(o Options, dial *addresses) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -27,6 +23,10 @@ func newTransport(o Options, dial *addresses) *http.Transport {
 	// cannot use it there.
 	tlsProxy := o.Proxy != nil && o.Proxy.Scheme == "https"
 	protocols.SetHTTP2(!o.NoHTTP2 && !tlsProxy)
+	// Each request under way can have a connection of its own: with fewer of them, the
+	// time until the first byte would pass while it waits for those before it, and a
+	// busy HTTP/1.1 upstream would look like one that is silent.
+	conns := o.MaxConcurrent
 	return &http.Transport{
 		Proxy:                  proxyOf(o),
 		DialContext:            dial.dialContext,
@@ -34,8 +34,8 @@ func newTransport(o Options, dial *addresses) *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, GetClientCertificate: certificateOf(o)},
 		Protocols:              protocols,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
-		MaxConnsPerHost:        min(o.MaxConcurrent, maxConns),
-		MaxIdleConnsPerHost:    maxConns,
+		MaxConnsPerHost:        conns,
+		MaxIdleConnsPerHost:    conns,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		ReadBufferSize:         64 << 10,
