@@ -93,7 +93,8 @@ func (b *breaker) plan(now time.Time) time.Duration {
 // A window counts successes and failures of the last 30 seconds.
 type window struct {
 	slots [windowSlots]struct{ ok, failed int }
-	slot  int64 // the number of the newest slot
+	begun time.Time // slot 0
+	slot  int64     // the number of the newest slot
 }
 
 const (
@@ -108,9 +109,13 @@ func (w *window) add(now time.Time, ok, failed int) {
 	s.failed += failed
 }
 
-// advance forgets what is too old.
+// advance forgets what is too old. Slots are counted from the first time on, since
+// the time of day can be set back.
 func (w *window) advance(now time.Time) {
-	current := now.UnixNano() / int64(windowSlot)
+	if w.begun.IsZero() {
+		w.begun = now
+	}
+	current := int64(now.Sub(w.begun) / windowSlot)
 	for range min(current-w.slot, windowSlots) {
 		w.slot++
 		w.slots[w.slot%windowSlots] = struct{ ok, failed int }{}

@@ -81,7 +81,7 @@ func (f *fetch) refused(err error) {
 // sign notes that the upstream gets something done: it has answered to the end, or
 // sent a good part of a body. The beginning of an answer is no sign: hanging after
 // it is as bad as before.
-func (f *fetch) sign() { f.upstream.lastSign.Store(time.Now().UnixNano()) }
+func (f *fetch) sign() { f.upstream.lastSign.Store(int64(time.Since(f.upstream.begun))) }
 
 // goodPart is how many bytes at once are a sign of life.
 const goodPart = 512
@@ -91,9 +91,10 @@ const goodPart = 512
 // time, or there are more requests than connections.
 func (f *fetch) slow() {
 	f.measure()
-	now := time.Now()
-	if quiet := now.Sub(time.Unix(0, f.upstream.lastSign.Load())); 2*quiet > now.Sub(f.begun) {
-		f.failed(f.upstream.tooLong(f.name, now.Sub(f.begun)), silenceWeight)
+	waited := time.Since(f.begun)
+	quiet := time.Since(f.upstream.begun) - time.Duration(f.upstream.lastSign.Load())
+	if 2*quiet > waited {
+		f.failed(f.upstream.tooLong(f.name, waited), silenceWeight)
 	}
 }
 

@@ -11,7 +11,8 @@ type histogram struct {
 	slots [histogramSlots][buckets]uint32
 	total [buckets]uint32
 	count int
-	slot  int64 // the number of the newest slot
+	begun time.Time // slot 0
+	slot  int64     // the number of the newest slot
 }
 
 const (
@@ -44,9 +45,13 @@ func (h *histogram) add(now time.Time, d time.Duration) {
 	h.count++
 }
 
-// advance forgets what is too old.
+// advance forgets what is too old. Slots are counted from the first time on, since
+// the time of day can be set back.
 func (h *histogram) advance(now time.Time) {
-	current := now.UnixNano() / int64(slotLength)
+	if h.begun.IsZero() {
+		h.begun = now
+	}
+	current := int64(now.Sub(h.begun) / slotLength)
 	for range min(current-h.slot, histogramSlots) {
 		h.slot++
 		old := &h.slots[h.slot%histogramSlots]

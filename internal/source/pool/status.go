@@ -50,8 +50,8 @@ func (u *Upstream) status() Status {
 	if u.lastErr != nil {
 		s.LastError = artifact.Clean(u.lastErr.Error(), 300)
 	}
-	if rest := time.Unix(0, u.rest.Load()); now.Before(rest) {
-		s.RestsUntil = rest
+	if left := u.restLeft(); left > 0 {
+		s.RestsUntil = now.Add(left)
 	}
 	return s
 }

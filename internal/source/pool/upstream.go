@@ -19,9 +19,10 @@ type Upstream struct {
 	cancel context.CancelFunc
 	member atomic.Pointer[Member]
 
+	begun    time.Time    // what follows is counted from here, since the time of day can be set back
 	broken   atomic.Bool  // as the breaker says
-	rest     atomic.Int64 // until when it rests, in Unix nanoseconds
-	lastSign atomic.Int64 // when it last got something done, in Unix nanoseconds
+	rest     atomic.Int64 // until when it rests, in nanoseconds; zero: it never has
+	lastSign atomic.Int64 // when it last got something done, in nanoseconds
 	requests atomic.Int64
 	inFlight atomic.Int64
 	hedges   atomic.Int64
@@ -43,7 +44,8 @@ type Upstream struct {
 }
 
 func newUpstream(p *Pool) *Upstream {
-	u := &Upstream{pool: p, errors: map[string]int64{}, state: Healthy, since: time.Now()}
+	now := time.Now()
+	u := &Upstream{pool: p, begun: now, errors: map[string]int64{}, state: Healthy, since: now}
 	u.ctx, u.cancel = context.WithCancel(p.ctx)
 	return u
 }
@@ -66,11 +68,16 @@ func (u *Upstream) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, erro
 
 // Down reports whether the upstream is broken or resting.
 func (u *Upstream) Down() bool {
-	if u.broken.Load() {
-		return true
+	return u.broken.Load() || u.restLeft() > 0
+}
+
+// restLeft is how much longer the upstream rests.
+func (u *Upstream) restLeft() time.Duration {
+	until := time.Duration(u.rest.Load())
+	if until == 0 {
+		return 0
 	}
-	until := u.rest.Load()
-	return until != 0 && time.Now().UnixNano() < until
+	return max(until-time.Since(u.begun), 0)
 }
 
 // Link is the upstream as a link of a chain. fallBack says that another one may
@@ -167,9 +174,9 @@ func (u *Upstream) failure(n artifact.Name, err error, weight int) {
 	now := time.Now()
 	u.note(now, err)
 	u.bad = n
-	resting := now.UnixNano() < u.rest.Load()
-	if restFor(err) > 0 {
-		u.restUntil(now.Add(restFor(err)), resting)
+	resting := u.restLeft() > 0
+	if asked := restFor(err); asked > 0 {
+		u.letRest(asked, resting)
 		if resting {
 			return
 		}
@@ -206,9 +213,9 @@ func restFor(err error) time.Duration {
 	return 0
 }
 
-// restUntil lets the upstream rest; the lock is held.
-func (u *Upstream) restUntil(until time.Time, resting bool) {
-	u.rest.Store(max(u.rest.Load(), until.UnixNano()))
+// letRest lets the upstream rest; the lock is held.
+func (u *Upstream) letRest(d time.Duration, resting bool) {
+	u.rest.Store(max(u.rest.Load(), int64(time.Since(u.begun)+d)))
 	if !resting {
 		u.pool.start(u.awaken)
 	}
@@ -216,20 +223,15 @@ func (u *Upstream) restUntil(until time.Time, resting bool) {
 
 // awaken waits until the upstream has rested.
 func (u *Upstream) awaken() {
-	for {
-		left := time.Until(time.Unix(0, u.rest.Load()))
-		if left > 0 {
-			if !sleep(u.ctx, left) {
-				return
-			}
-			continue
+	for left := u.restLeft(); left > 0; left = u.restLeft() {
+		if !sleep(u.ctx, left) {
+			return
 		}
-		u.mu.Lock()
-		u.announce(time.Now(), nil)
-		u.mu.Unlock()
-		u.pool.changes.tell()
-		return
 	}
+	u.mu.Lock()
+	u.announce(time.Now(), nil)
+	u.mu.Unlock()
+	u.pool.changes.tell()
 }
 
 // opened lets the upstream be probed; the lock is held.
@@ -253,7 +255,7 @@ func (u *Upstream) announce(now time.Time, err error) {
 	switch {
 	case u.breaker.open:
 		state = Broken
-	case now.UnixNano() < u.rest.Load():
+	case u.restLeft() > 0:
 		state = Resting
 	}
 	if state == u.state {
