@@ -8,6 +8,8 @@
 //
 // A Source promises an honest class of error (package artifact): ErrNotFound
 // only where absence is proven, and never because of trouble on the way. It
+// promises to return soon after its context has ended, whatever hangs: who asks
+// several of them waits for all before passing on the answer of one. It
 // does not promise good bytes: what must hold of them is in the blob's Check,
 // which the caller runs on the complete body before anybody may rely on it.
 package source

@@ -39,7 +39,7 @@ import (
 )
 
 // Options are the settings of a client. For bounds that are zero there are
-// defaults. Upstreams of the scheme file need none of them but ZipsHashed.
+// defaults. Upstreams of the scheme file need none of them but Timeouts and ZipsHashed.
 type Options struct {
 	Timeouts      Timeouts
 	UserAgent     string // default "weir"
@@ -125,7 +125,7 @@ func newSource(rawURL, prefix string, o Options) (source.Source, error) {
 		}
 		return newClient(base, prefix, o.withDefaults()), nil
 	case "file":
-		return &directory{path: fileurl.Path(base), prefix: prefix, o: o}, nil
+		return &directory{path: fileurl.Path(base), prefix: prefix, o: o.withDefaults()}, nil
 	default:
 		return nil, fmt.Errorf("the scheme of an upstream must be https, http or file, not %q", base.Scheme)
 	}
