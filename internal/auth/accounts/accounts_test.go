@@ -54,6 +54,54 @@ func TestTheFileKeepsNoSecrets(t *testing.T) {
 	}
 }
 
+// Before its first start a server has no folder yet.
+func TestTheFirstTokenAndTheFirstUserNeedNoFolder(t *testing.T) {
+	for name, create := range map[string]func(path string) error{
+		"token": func(path string) error {
+			_, err := accounts.CreateToken(path, accounts.TokenSpec{User: "alice"})
+			return err
+		},
+		"user": func(path string) error {
+			return accounts.SetUser(path, accounts.User{Name: "bob"}, "correct horse")
+		},
+	} {
+		data := filepath.Join(t.TempDir(), "lib", "weir")
+		if err := create(filepath.Join(data, "tokens.json")); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		info, err := os.Stat(data)
+		if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+func TestAFolderThatCannotBeMadeIsSaidToBelongToTheServer(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(data, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := accounts.CreateToken(filepath.Join(data, "tokens.json"), accounts.TokenSpec{User: "alice"})
+	if err == nil || !strings.Contains(err.Error(), "as the user of the server") {
+		t.Error(err)
+	}
+}
+
+// A slip of the pen in the name of the folder leaves nothing behind.
+func TestTakingAwayMakesNoFolder(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	path := filepath.Join(data, "tokens.json")
+	for name, err := range map[string]error{"token": accounts.RevokeToken(path, "0123"), "user": accounts.RemoveUser(path, "bob")} {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
 func TestTokensAreListedAndRevoked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
 	expires := time.Now().Add(time.Hour).UTC().Truncate(time.Second)

@@ -10,6 +10,15 @@ import (
 	"path/filepath"
 )
 
+// extend is edit for changes that add something: where the folder of the file is
+// missing, as before the first start of a server, it is made, for its owner only.
+func extend(path string, change func(*document) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("the folder for %s cannot be made: %w; run this as the user of the server, with its --config or --data", path, err)
+	}
+	return edit(path, change)
+}
+
 // edit changes the file as a whole or not at all. The new file, next to the old
 // one, is made before the old one is read and keeps others from doing the same:
 // of two changes at a time one fails, and none is lost.

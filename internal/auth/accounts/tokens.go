@@ -30,8 +30,8 @@ type TokenSpec struct {
 	Expires time.Time // zero: never
 }
 
-// CreateToken adds a token to the file, which is made if it is missing, and
-// returns it. It is the only time that it is seen: the file keeps a digest.
+// CreateToken adds a token to the file, which is made with its folder if it is
+// missing, and returns it. It is the only time that it is seen: the file keeps a digest.
 // A server that uses the file knows the token after its next Reload.
 func CreateToken(path string, s TokenSpec) (token string, err error) {
 	if err := checkNames(s.User, s.Groups); err != nil {
@@ -44,7 +44,7 @@ func CreateToken(path string, s TokenSpec) (token string, err error) {
 	id, secret := newToken()
 	digest := sha256.Sum256([]byte(secret))
 	t := Token{ID: id, User: s.User, Groups: sorted(s.Groups), Created: now, Expires: s.Expires.UTC()}
-	err = edit(path, func(d *document) error {
+	err = extend(path, func(d *document) error {
 		if d.token(id) != nil {
 			return fmt.Errorf("there is a token with the id %s already; try again", id)
 		}

@@ -21,8 +21,8 @@ const (
 	MaxPassword = 16 << 10
 )
 
-// SetUser adds a user to the file, which is made if it is missing, or replaces
-// one. A password that would be taken for a token is refused, since it could not
+// SetUser adds a user to the file, which is made with its folder if it is missing,
+// or replaces one. A password that would be taken for a token is refused, since it could not
 // be used. The file keeps a hash of it that is slow to compute.
 func SetUser(path string, u User, secret string) error {
 	switch {
@@ -38,7 +38,7 @@ func SetUser(path string, u User, secret string) error {
 	}
 	u.Groups = sorted(u.Groups)
 	stored := storedUser{User: u, Hash: password.New(secret).String()}
-	return edit(path, func(d *document) error {
+	return extend(path, func(d *document) error {
 		d.Users = slices.DeleteFunc(d.Users, func(x storedUser) bool { return x.Name == u.Name })
 		d.Users = append(d.Users, stored)
 		return nil
