@@ -193,6 +193,9 @@ func TestReloadPutsANewConfigurationInForce(t *testing.T) {
 	p.ResetCounts()
 	r.want("/example.com/b/@v/list", "404 not found: example.com/b is private here")
 	r.want("/example.com/!b/@v/list", "404 not found: example.com/B is private here") // the same to many hosts
+	if body := r.get("/example.com/b/@v/list"); !strings.Contains(body, "those who run this proxy") || strings.Contains(body, "GOPRIVATE") || strings.Contains(body, ",direct") {
+		t.Errorf("whoever asks is not told what helps, or what goes around the proxy: %s", body)
+	}
 	if n := p.Requests(); len(n) != 0 {
 		t.Errorf("the upstream saw a private module: %v", n)
 	}

@@ -114,7 +114,7 @@ func (b *builder) privateModule(_ context.Context, n artifact.Name) (*blob.Blob,
 	return nil, &artifact.Error{
 		Class:  artifact.ErrNotFound,
 		Reason: fmt.Sprintf("not found: %s is private here, so no upstream is asked, and version control cannot be read: %s", n.Module, b.noVCS),
-		Hint:   "let the go command fetch it itself: add it to GOPRIVATE, or end GOPROXY with ,direct",
+		Hint:   "tell those who run this proxy: install what is missing and restart it, or name a private route to a proxy that has the module",
 	}
 }
 

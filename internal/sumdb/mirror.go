@@ -47,7 +47,7 @@ func (d *Database) mirrorLookup(ctx context.Context, n artifact.Name) ([]byte, e
 		return nil, &artifact.Error{
 			Class:  artifact.ErrForbidden,
 			Reason: fmt.Sprintf("%s is private here, so that %s must not hear of it", n.Module, d.config.Name),
-			Hint:   "set GONOSUMDB or GOPRIVATE on the client to a pattern that matches the module",
+			Hint:   "set GONOSUMDB on the client to a pattern that matches the module",
 		}
 	}
 	r, err := d.lookup(ctx, n.Module, n.Version)

@@ -377,7 +377,7 @@ func TestA16PrivateModulesAreNamedToNobody(t *testing.T) {
 	}
 	_, err := w.get("lookup/corp.example/x@v1.0.0")
 	wantClass(t, err, artifact.ErrForbidden)
-	if reason, hint := artifact.Explain(err); !strings.Contains(hint, "GONOSUMDB") || !strings.Contains(reason, "private") {
+	if reason, hint := artifact.Explain(err); !strings.Contains(hint, "GONOSUMDB") || strings.Contains(hint, "GOPRIVATE") || !strings.Contains(reason, "private") {
 		t.Errorf("%q %q", reason, hint)
 	}
 	if n := w.server.count(""); n != 0 {
