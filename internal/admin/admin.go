@@ -68,11 +68,18 @@ type Me struct {
 	Name   string   `json:"name"` // empty: nobody in particular
 	Method string   `json:"method,omitempty"`
 	Groups []string `json:"groups,omitempty"`
+	Names
 }
 
-// AnswerMe tells a client whom it is taken for.
-func AnswerMe(w http.ResponseWriter, s policy.Subject) {
-	answer(w, http.StatusOK, Me{s.Name, s.Method, s.Groups})
+// Names are patterns of modules that a client must know about, to set up the go command.
+type Names struct {
+	Private []string `json:"private,omitempty"`  // nobody but this server may hear of these
+	NoSumdb []string `json:"no_sumdb,omitempty"` // no checksum database may hear of these, either
+}
+
+// AnswerMe tells a client whom it is taken for, and the patterns that it may know.
+func AnswerMe(w http.ResponseWriter, s policy.Subject, n Names) {
+	answer(w, http.StatusOK, Me{s.Name, s.Method, s.Groups, n})
 }
 
 // Upstreams is the answer at upstreams: how they fare, by name.

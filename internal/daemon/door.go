@@ -426,6 +426,6 @@ func (d *daemon) me(protocol *server.Server) http.HandlerFunc {
 			protocol.Refuse(w, r, err)
 			return
 		}
-		admin.AnswerMe(w, s)
+		admin.AnswerMe(w, s, d.namesFor(s))
 	}
 }

@@ -19,12 +19,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/goweir/weir/internal/admin"
 	"github.com/goweir/weir/internal/auth/accounts"
 	"github.com/goweir/weir/internal/modtest"
 )
@@ -95,6 +97,40 @@ func TestWhoShowsNoCredentialsIsToldWhatToDo(t *testing.T) {
 		}
 		if test.status == 200 && test.path == path && !strings.HasPrefix(resp.Header.Get("Cache-Control"), "private, ") {
 			t.Errorf("an answer to somebody may be kept for everybody: %q", resp.Header.Get("Cache-Control"))
+		}
+	}
+}
+
+// What clients set in GONOSUMDB they learn from the server, but not of what is none of
+// their business.
+func TestWhoIsKnownLearnsWhichModulesArePrivate(t *testing.T) {
+	_, upstream := proxy(t)
+	r := start(t, yaml(upstream, `
+private: [corp.example.com, secret.example.com]
+no_sumdb: [corp.example.com, "*.example.org"]
+routes:
+- {match: [git.example.com], upstream: direct, private: true}
+- {match: [old.example.net], upstream: direct, sumdb_policy: off}
+- {match: [proven.example.net], upstream: direct}
+access:
+- {match: [secret.example.com], subjects: ["user:bob"]}
+`))
+	headers := map[string][]string{"nobody": nil}
+	for _, name := range []string{"alice", "bob"} {
+		headers[name] = []string{"Authorization", "Bearer " + r.token(accounts.TokenSpec{User: name})}
+	}
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	noSumdb := []string{"*.example.org", "old.example.net"}
+	for name, want := range map[string]admin.Names{
+		"nobody": {},
+		"alice":  {Private: []string{"corp.example.com", "git.example.com"}, NoSumdb: noSumdb},
+		"bob":    {Private: []string{"corp.example.com", "git.example.com", "secret.example.com"}, NoSumdb: noSumdb},
+	} {
+		_, body := r.ask(http.DefaultClient, r.url+"/-/whoami", headers[name]...)
+		var me admin.Me
+		if err := json.Unmarshal([]byte(body), &me); err != nil || !reflect.DeepEqual(me.Names, want) {
+			t.Errorf("%s: %s, %v", name, body, err)
 		}
 	}
 }
