@@ -35,7 +35,7 @@ type guarded struct {
 	caFile string
 }
 
-func startGuarded(t *testing.T, upstream, more string) *guarded {
+func startGuarded(t *testing.T, upstream, more string, env ...string) *guarded {
 	t.Helper()
 	dir := t.TempDir()
 	g := &guarded{caFile: filepath.Join(dir, "cert.pem")}
@@ -46,7 +46,7 @@ func startGuarded(t *testing.T, upstream, more string) *guarded {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g.weir = startWeir(t, "WEIR_CONFIG="+config)
+	g.weir = startWeir(t, append(env, "WEIR_CONFIG="+config)...)
 	g.url = "https://" + g.addr
 	return g
 }
@@ -114,7 +114,13 @@ func (g *guarded) developer(t *testing.T) *machine {
 // weir runs weir on the machine of a developer, with some input.
 func (m *machine) weir(t *testing.T, stdin string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "weir", args...)
+	return m.program(t, "weir", stdin, args...)
+}
+
+// program runs a program on the machine of a developer, with some input.
+func (m *machine) program(t *testing.T, name, stdin string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Env, cmd.Dir, cmd.Stdin = m.env, m.project, strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

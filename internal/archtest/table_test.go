@@ -104,7 +104,7 @@ var house = map[string]room{
 		"internal/admin", "internal/artifact", "internal/auth/accounts", "internal/client/diagram", "internal/client/gomod", "internal/client/graphview", "internal/client/mainmod", "internal/client/modgraph", "internal/client/modsource", "internal/client/pkggraph", "internal/client/project", "internal/client/term", "internal/config", "internal/daemon", "internal/fileurl", "internal/goenv", "internal/gosumdb", "internal/policy",
 		"internal/source", "internal/source/pool",
 		"internal/client/bundle", "internal/client/bundle/export", "internal/client/bundle/intake", "internal/client/closure", "internal/client/diagram", "internal/client/doctor", "internal/client/doctor/check", "internal/client/envswitch",
-		"internal/client/explain", "internal/client/goauth", "internal/client/govars", "internal/client/graphview", "internal/client/login",
+		"internal/client/explain", "internal/client/goauth", "internal/client/gocmd", "internal/client/govars", "internal/client/graphview", "internal/client/login",
 		"internal/client/mirrors", "internal/client/mirrors/plan", "internal/client/mirrors/report", "internal/client/mirrors/survey", "internal/client/modcache", "internal/client/modcache/prune", "internal/client/modgraph", "internal/client/modsource",
 		"internal/client/pkggraph", "internal/client/profile", "internal/client/render", "internal/client/term", "internal/client/verify", "internal/client/verify/finding",
 		"internal/client/warm",
@@ -112,7 +112,7 @@ var house = map[string]room{
 	}},
 
 	// What a developer runs, without a server.
-	"internal/client/login":     {},
+	"internal/client/login":     {imports: []string{"internal/client/govars", "internal/goenv", xmod}},
 	"internal/client/digraph":   {},
 	"internal/client/diagram":   {},
 	"internal/client/mainmod":   {imports: []string{"internal/goenv"}},

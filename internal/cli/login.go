@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,13 +11,16 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/goweir/weir/internal/admin"
+	"github.com/goweir/weir/internal/client/gocmd"
+	"github.com/goweir/weir/internal/client/govars"
 	"github.com/goweir/weir/internal/client/login"
+	"github.com/goweir/weir/internal/goenv"
 )
 
 func loginCommand() *cobra.Command {
@@ -25,8 +29,9 @@ func loginCommand() *cobra.Command {
 		Use:   "login URL",
 		Short: "Log in to a proxy, so that the go command can use it",
 		Long: "Log in to a proxy: read a token from standard input, try it, keep it, and tell the go\n" +
-			"command with \"go env -w\" to use it (GOAUTH) and the proxy (GOPROXY). Those who run the\n" +
-			"proxy make tokens with \"weir token create\".",
+			"command with \"go env -w\" to use it (GOAUTH) and the proxy (GOPROXY), for the proxy's\n" +
+			"private modules, too (GONOPROXY), of which no checksum database hears (GONOSUMDB). Those\n" +
+			"who run the proxy make tokens with \"weir token create\".",
 		Args: exactly("the URL of a proxy"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			url, err := login.ParseURL(args[0])
@@ -52,7 +57,7 @@ func loginCommand() *cobra.Command {
 			if only {
 				return nil
 			}
-			return tellGo(cmd, url)
+			return tellGo(cmd, url, me.Names)
 		},
 	}
 	cmd.Flags().BoolVar(&only, "keep-go-env", false, "leave the settings of the go command as they are")
@@ -74,10 +79,16 @@ func logoutCommand() *cobra.Command {
 				return err
 			}
 			was, err := file.Remove(url)
-			if err == nil && !was {
-				err = fmt.Errorf("there is no login to %s", url)
+			switch {
+			case err != nil:
+				return err
+			case !was:
+				return fmt.Errorf("there is no login to %s", url)
 			}
-			return err
+			if _, set := goenv.Load(os.Getenv).InUserFile()["GONOPROXY"]; set {
+				fmt.Fprintln(cmd.ErrOrStderr(), "GONOPROXY stays as it is; before the go command uses another proxy, so that it does not hear of what GOPRIVATE names: go env -u GONOPROXY")
+			}
+			return nil
 		},
 	}
 }
@@ -162,13 +173,18 @@ func whoami(ctx context.Context, url, token string) (me admin.Me, err error) {
 		return me, fmt.Errorf("%s cannot be reached: %w", url, err)
 	}
 	defer resp.Body.Close()
-	body := io.LimitReader(resp.Body, maxSecret)
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(body)
-		return me, fmt.Errorf("%s answered %s: %s", url, resp.Status, strings.TrimSpace(string(text)))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxSecret))
+	if err != nil {
+		return me, fmt.Errorf("%s broke off its answer: %w", url, err)
 	}
-	if err := json.NewDecoder(body).Decode(&me); err != nil || me.Name == "" {
-		return me, fmt.Errorf("%s does not say whose token this is; is it a weir?", url)
+	ok, said := resp.StatusCode == http.StatusOK, strings.TrimSpace(string(text))
+	switch {
+	case !ok && strings.HasPrefix(said, "weir: "):
+		return me, fmt.Errorf("%s answered %s: %s", url, resp.Status, said)
+	case !ok || json.Unmarshal(text, &me) != nil:
+		return me, fmt.Errorf("%s answered %s to %s, and not as a weir does; look whether the URL is right, and have those who run it look whether something before it, such as a TLS proxy, keeps that path back", url, resp.Status, admin.WhoAmI)
+	case me.Name == "":
+		return me, fmt.Errorf("%s does not say whose token this is: it needs no login, or is no weir", url)
 	}
 	return me, nil
 }
@@ -180,41 +196,83 @@ func origin(url string) string {
 	return scheme + "://" + host
 }
 
-// tellGo has the go command use a proxy and its token.
-func tellGo(cmd *cobra.Command, url string) error {
-	auth, err := goEnv(cmd.Context(), "GOAUTH")
+// tellGo has the go command get all modules of a proxy from it, with its token.
+func tellGo(cmd *cobra.Command, url string, names admin.Names) error {
+	command, err := authHelper()
 	if err != nil {
 		return err
 	}
-	settings := []string{"GOPROXY=" + url}
-	if !slices.Contains(strings.Split(auth, ";"), authHelper) {
-		settings = append(settings, "GOAUTH="+strings.Trim(auth+";"+authHelper, ";"))
+	env := goenv.Load(os.Getenv)
+	if err := env.Ask(cmd.Context(), login.Variables...); err != nil {
+		return err
 	}
-	for _, setting := range settings {
-		name, _, _ := strings.Cut(setting, "=")
-		if os.Getenv(name) != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s is set in the environment, which wins; set it there: %s\n", name, setting)
-			continue
-		}
-		before, err := goEnv(cmd.Context(), name)
-		if err != nil {
-			return err
-		}
-		if out, err := exec.CommandContext(cmd.Context(), "go", "env", "-w", setting).CombinedOutput(); err != nil {
-			return fmt.Errorf("go env -w %s: %w: %s", setting, err, strings.TrimSpace(string(out)))
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "go env -w %s   (was %s)\n", setting, before)
+	plan := login.NewPlan(login.Proxy{URL: url, Private: names.Private, NoSumdb: names.NoSumdb}, command, env.Value)
+	if err := carryOut(cmd, env, plan.Settings); err != nil {
+		return err
+	}
+	if len(plan.Refused) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the proxy would have no checksum database asked for %s, which takes in what is public, or is no pattern: left out of GONOSUMDB and GONOPROXY\n", quoted(plan.Refused))
+	}
+	if len(plan.Around) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the go command still fetches %s itself, around the proxy, as GONOPROXY or GOPRIVATE says; if the proxy has that, too: go env -w GONOPROXY=none\n", quoted(plan.Around))
 	}
 	return nil
 }
 
-// authHelper is this program in GOAUTH.
-const authHelper = "weir auth"
-
-func goEnv(ctx context.Context, name string) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", name).Output()
-	if err != nil {
-		return "", fmt.Errorf("go env %s: %w", name, err)
+// quoted are patterns, fit to be shown.
+func quoted(patterns []string) string {
+	all := make([]string, len(patterns))
+	for i, p := range patterns {
+		all[i] = strconv.Quote(p)
 	}
-	return strings.TrimSpace(string(out)), nil
+	return strings.Join(all, ", ")
+}
+
+// carryOut has the go command keep settings, and says what they were. Those that the
+// environment hides are for the user to change.
+func carryOut(cmd *cobra.Command, env *goenv.Env, settings []login.Setting) error {
+	args, done := []string{"env", "-w"}, ""
+	for _, s := range settings {
+		now := govars.Redact(s.Name, s.Value)
+		if env.Getenv(s.Name) != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s is set in the environment, which wins; set it there: %s=%s\n", s.Name, s.Name, now)
+			continue
+		}
+		args = append(args, s.Name+"="+s.Value)
+		was := cmp.Or(govars.Redact(s.Name, env.Value(s.Name)), "not set")
+		done += fmt.Sprintf("go env -w %s=%s   (was %s)\n", s.Name, now, was)
+	}
+	if done == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
+	defer cancel()
+	// No other toolchain is downloaded for this, least of all from this proxy.
+	_, err := gocmd.Command{Env: []string{"GOTOOLCHAIN=local"}}.Run(ctx, args...)
+	if failed, ok := errors.AsType[*gocmd.Error](err); ok {
+		return fmt.Errorf("go env -w: %s", govars.Redact("", strings.TrimSpace(failed.Stderr)))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(cmd.OutOrStdout(), done)
+	return err
+}
+
+// authHelper is this program in GOAUTH: by its name, where that finds it.
+func authHelper() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if found, err := exec.LookPath("weir"); err == nil && sameFile(found, self) {
+		return "weir auth", nil
+	}
+	return login.Command(self)
+}
+
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }

@@ -131,7 +131,7 @@ func TestRedactLeavesNoSecrets(t *testing.T) {
 		{"HTTP_PROXY", "http://a.example.com:8080/?token=p,w|x://y", "http://a.example.com:8080/?xxxxx"},
 		{"HTTPS_PROXY", "a.example.com:8080/?token=p,w", "a.example.com:8080/?xxxxx"},
 		{"GOSUMDB", "sum.golang.org https://a.example.com/?token=p|w", "sum.golang.org https://a.example.com/?xxxxx"},
-		{"GOAUTH", "netrc;git /src;weir auth;helper --token=pw x;weir auth pw", "netrc;git /src;weir auth;helper …;weir …"},
+		{"GOAUTH", "netrc;git /src;weir auth;'/my programs/weir' auth;helper --token=pw x;weir auth pw", "netrc;git /src;weir auth;'/my programs/weir' auth;helper …;weir …"},
 		{"GOAUTH", "git https://me:pw@git.example.com;git --token=pw /src;git", "git …;git …;git"},
 		{"GOAUTH", "me:pw@a.example.com;me:pw@a.example.com x;git /https://me:pw@a.example.com", "xxxxx@a.example.com"},
 		{"GOAUTH", "https://a.example.com?token=pw;netrc", "https://a.example.com?xxxxx;netrc"},

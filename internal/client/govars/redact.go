@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/goweir/weir/internal/goenv"
 )
 
 // hidden stands for what could be a secret.
@@ -58,13 +60,24 @@ func withoutQuery(url string) string {
 	return url
 }
 
+// IsWeirAuth reports whether a command of GOAUTH is "weir auth", wherever weir is. It has no
+// secrets.
+func IsWeirAuth(command string) bool {
+	words, err := goenv.Words(command)
+	if err != nil || len(words) != 2 || words[1] != "auth" {
+		return false
+	}
+	program := words[0][strings.LastIndexAny(words[0], `/\`)+1:]
+	return strings.TrimSuffix(program, ".exe") == "weir"
+}
+
 // withoutArguments keeps those of commands whose arguments are known to be no secrets.
 func withoutArguments(goauth string) string {
 	commands := strings.Split(withoutUser(goauth), ";") // a password may hold a semicolon
 	for i, command := range commands {
 		words := strings.Fields(command)
 		isGit := len(words) == 2 && words[0] == "git" && isAbsolute(words[1])
-		if len(words) > 1 && !isGit && !slices.Equal(words, []string{"weir", "auth"}) {
+		if len(words) > 1 && !isGit && !IsWeirAuth(command) {
 			commands[i] = withoutQuery(words[0]) + " …"
 		} else {
 			commands[i] = withoutQuery(command)
