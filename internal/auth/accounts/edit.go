@@ -28,6 +28,9 @@ func edit(path string, change func(*document) error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s is being changed by another command, or one has broken off: try again; if no other runs, remove %s: %w", path, next, fs.ErrExist)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there are no tokens and no users in %s yet; is it what --config or --data of the server says? %w", path, fs.ErrNotExist)
+	}
 	if err != nil {
 		return err
 	}
