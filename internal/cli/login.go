@@ -158,6 +158,9 @@ func isTerminal(r io.Reader) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// maxMe bounds what a proxy says of its client and of private modules, in bytes.
+const maxMe = 1 << 20
+
 // whoami asks a proxy whom it takes the holder of a token for.
 func whoami(ctx context.Context, url, token string) (me admin.Me, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -173,7 +176,7 @@ func whoami(ctx context.Context, url, token string) (me admin.Me, err error) {
 		return me, fmt.Errorf("%s cannot be reached: %w", url, err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxSecret))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxMe))
 	if err != nil {
 		return me, fmt.Errorf("%s broke off its answer: %w", url, err)
 	}

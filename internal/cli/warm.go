@@ -209,7 +209,7 @@ func isWeir(ctx context.Context, env *goenv.Env, rawURL string) bool {
 	}
 	defer resp.Body.Close()
 	var me map[string]any
-	err = json.NewDecoder(io.LimitReader(resp.Body, maxSecret)).Decode(&me)
+	err = json.NewDecoder(io.LimitReader(resp.Body, maxMe)).Decode(&me)
 	_, named := me["name"]
 	return err == nil && named && resp.StatusCode == http.StatusOK
 }
