@@ -1,3 +1,7 @@
+//go:build programs
+
+// These tests need Debian's nginx: go test -tags programs.
+
 package e2e
 
 import (
@@ -5,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,29 +16,9 @@ import (
 	"github.com/goweir/weir/internal/modtest"
 )
 
-// documentedServer is the server of nginx that a page of the documentation shows.
-func documentedServer(t *testing.T, page string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "docs", page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(data), "```nginx\n")
-	server, _, closed := strings.Cut(rest, "```\n")
-	if !found || !closed {
-		t.Fatalf("docs/%s shows no server of nginx", page)
-	}
-	return server
-}
-
-// startNginx starts nginx with a server, until the test ends. It is skipped where there is
-// no nginx.
+// startNginx starts nginx with a server, until the test ends.
 func startNginx(t *testing.T, server, url string) {
 	t.Helper()
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("there is no nginx here")
-	}
 	dir := t.TempDir()
 	text := "daemon off; master_process off; pid pid; error_log stderr;\nevents {}\nhttp {\naccess_log off;\n"
 	for _, use := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
@@ -46,7 +29,7 @@ func startNginx(t *testing.T, server, url string) {
 		t.Fatal(err)
 	}
 	log := new(buffer)
-	cmd := exec.CommandContext(t.Context(), nginx, "-p", dir, "-c", config)
+	cmd := exec.CommandContext(t.Context(), "nginx", "-p", dir, "-c", config)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -59,38 +42,6 @@ func startNginx(t *testing.T, server, url string) {
 	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
 	if err := awaitReady(url, ended); err != nil {
 		t.Fatalf("nginx: %v\n%s", err, log)
-	}
-}
-
-// location is a location of nginx: its modifier, its path, what is done there.
-var location = regexp.MustCompile(`(?s)location (= )?(\S+) \{([^}]*)\}`)
-
-// denied reports whether nginx keeps a path back: an exact location counts before any other,
-// and then the longest beginning.
-//
-// Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#location
-func denied(server, path string) bool {
-	longest, what := -1, ""
-	for _, l := range location.FindAllStringSubmatch(server, -1) {
-		switch {
-		case l[1] != "" && l[2] == path:
-			return strings.Contains(l[3], "deny all")
-		case l[1] == "" && strings.HasPrefix(path, l[2]) && len(l[2]) > longest:
-			longest, what = len(l[2]), l[3]
-		}
-	}
-	return strings.Contains(what, "deny all")
-}
-
-func TestTheDocumentedTLSProxyKeepsBackTheOperationOnly(t *testing.T) {
-	server := documentedServer(t, "operations.md")
-	for path, want := range map[string]bool{
-		"/": false, "/example.com/a/@v/list": false, "/sumdb/sum.example.org/latest": false, "/readyz": false, "/-/whoami": false,
-		"/metrics": true, "/-/api/v1/upstreams": true, "/-/debug/pprof/heap": true,
-	} {
-		if denied(server, path) != want {
-			t.Errorf("%s: kept back: %v, want %v", path, !want, want)
-		}
 	}
 }
 
