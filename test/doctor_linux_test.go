@@ -468,6 +468,9 @@ var ailments = []struct {
 	}},
 
 	// What proxies answer.
+	{kind: "no-module-proxy", name: "a web server", plant: func(t *testing.T, p *patient) { p.env["GOPROXY"] = p.broken(t, "", modtest.Status(404, 0)) }},
+	{kind: "no-module-proxy", name: "a wrong path", plant: func(t *testing.T, p *patient) { p.env["GOPROXY"] = p.url + "/repository/go" }},
+	{kind: "go-broken", name: "the go command cannot write", plant: func(t *testing.T, p *patient) { p.env["GOROOT"] = filepath.Join(p.root, "gone") }},
 	{kind: "html", name: "a portal", plant: func(t *testing.T, p *patient) { p.env["GOPROXY"] = p.broken(t, "", modtest.HTML) }},
 	{kind: "redirect-loop", plant: func(t *testing.T, p *patient) {
 		p.env["GOPROXY"] = serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }))

@@ -91,7 +91,7 @@ var house = map[string]room{
 
 	// What builds the house, and what people call.
 	"internal/filelock": {},
-	"internal/goenv":    {},
+	"internal/goenv":    {imports: []string{"internal/artifact"}},
 	"internal/spelling": {},
 	"internal/config":   {imports: []string{"internal/goenv", "internal/spelling", xmod, yaml}},
 	"internal/daemon": {imports: []string{

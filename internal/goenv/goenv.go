@@ -11,6 +11,7 @@ package goenv
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,6 +20,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/goweir/weir/internal/artifact"
 )
 
 // A Layer is a place that a setting may come from. Those further up hide those below.
@@ -186,6 +189,21 @@ const (
 	askAllTimeout = 30 * time.Second
 )
 
+// An AskError is a go command that cannot say what its settings are.
+type AskError struct {
+	Said string // its own words: the first line
+	Err  error
+}
+
+func (e *AskError) Error() string {
+	if e.Said == "" {
+		return "go env: " + e.Err.Error()
+	}
+	return "go env does not work: " + e.Said
+}
+
+func (e *AskError) Unwrap() error { return e.Err }
+
 // Ask runs go env, so that defaults are known, too: of the variables that are named, for
 // at most 5 s, or else of all, for at most 30 s. Those that are named must not depend on a
 // folder: they are asked for away from any go.mod. No other version of Go is downloaded
@@ -205,6 +223,10 @@ func (e *Env) Ask(ctx context.Context, names ...string) error {
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local")
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
+		said, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
+		return &AskError{Said: artifact.Clean(said, 300), Err: err}
+	}
 	if err != nil {
 		return fmt.Errorf("go env: %w", err)
 	}

@@ -132,6 +132,16 @@ func (f Folder) Requirements() []module.Version {
 	return append(direct, indirect...)
 }
 
+// HasVendor reports whether there is a folder vendor where -mod=vendor looks for it.
+func (f Folder) HasVendor() bool {
+	dir := f.Dir
+	if f.workFile != "" {
+		dir = filepath.Dir(f.workFile)
+	}
+	info, err := os.Stat(filepath.Join(dir, "vendor"))
+	return err == nil && info.IsDir()
+}
+
 // Checks are those of the files that are there.
 func (f Folder) Checks() []*check.Check {
 	var checks []*check.Check

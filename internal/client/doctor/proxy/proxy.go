@@ -183,6 +183,9 @@ func (p *Proxy) checkAnswer(ctx context.Context) check.Result {
 	if r, ill := p.judge(ctx, p.first, false); ill {
 		return r
 	}
+	if r, ill := p.checkPresence(ctx); ill {
+		return r
+	}
 	if !p.first.OK() {
 		return check.Well(fmt.Sprintf("it does not give out %s (%d)", p.settings.Probe.Path, p.first.Status), advice.Saying(p.first)...)
 	}
@@ -190,6 +193,23 @@ func (p *Proxy) checkAnswer(ctx context.Context) check.Result {
 		return check.Trouble("not-a-list", fmt.Sprintf("%s answers with something that is no list of versions: %s", p.Name, err), "is the path in GOPROXY right, and is a module proxy there?")
 	}
 	return check.Well(fmt.Sprintf("of %s, in %s", p.settings.Probe.Path, check.Millis(p.first.Took)))
+}
+
+// common is the path of a module that every proxy for public modules has.
+const common = "golang.org/x/text"
+
+// checkPresence looks whether a proxy is there at all: a server that knows nothing of the
+// path in GOPROXY answers "not found" to everything, too.
+func (p *Proxy) checkPresence(ctx context.Context) (check.Result, bool) {
+	if !p.first.Absent() || p.number < len(p.settings.Entries) {
+		return check.Result{}, false // the go command goes on to the next entry
+	}
+	page := strings.HasPrefix(p.first.Header.Get("Content-Type"), "text/html")
+	if !page && !p.get(ctx, artifact.Name{Kind: artifact.List, Module: common}, 0).Absent() {
+		return check.Result{}, false
+	}
+	return check.Trouble("no-module-proxy", fmt.Sprintf("%s answers %d to everything: no module proxy seems to be at that path", p.Name, p.first.Status),
+		"compare the path in GOPROXY with the one that those who run the server name for its Go repository; a proxy for private modules alone needs another entry of GOPROXY behind it").With(advice.Saying(p.first)...), true
 }
 
 // Explain says what is wrong with an answer that stopped the go command on its way.

@@ -3,7 +3,6 @@ package settings
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -32,7 +31,7 @@ func (s *Settings) checkFlags() check.Result {
 			return check.Trouble("goflags-unknown", s.From("GOFLAGS")+" has -insecure, which is no more", "use GOINSECURE for the modules that need it", s.Unset("GOFLAGS"))
 		case name == "mod" && value == "mod":
 			return check.Warning("goflags-mod", s.From("GOFLAGS")+" has -mod=mod: builds change go.mod and go.sum, and use the network for it", "leave that to go get and go mod tidy", s.Unset("GOFLAGS"))
-		case name == "mod" && value == "vendor" && s.Folder.Dir != "" && !isFolder(filepath.Join(s.Folder.Dir, "vendor")):
+		case name == "mod" && value == "vendor" && s.Folder.Dir != "" && !s.Folder.HasVendor():
 			return check.Trouble("goflags-vendor", s.From("GOFLAGS")+" has -mod=vendor, and there is no folder vendor here", "run go mod vendor, or take the flag away", s.Unset("GOFLAGS"))
 		case name == "mod" && !slices.Contains([]string{"readonly", "vendor", ""}, value):
 			return check.Trouble("goflags-malformed", fmt.Sprintf("the go command refuses %s: -mod=%s is none of mod, readonly and vendor", s.From("GOFLAGS"), value), "take the flag away", s.Unset("GOFLAGS"))

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/goweir/weir/internal/client/doctor/check"
+	"github.com/goweir/weir/internal/goenv"
 )
 
 // safeVersion is the first version of Go that checks checksums as it should.
@@ -25,7 +26,12 @@ func (s *Settings) checkGo(context.Context) check.Result {
 		return check.Trouble("go-missing", "there is no go command in PATH", "install Go from https://go.dev/dl, or add its bin folder to PATH")
 	case exited && !exit.Exited():
 		return check.Warning("go-slow", fmt.Sprintf("the go command at %s does not say in time what its settings are", path), "is the machine very busy? Try go env by hand", check.ByHand("go env"))
-	case s.askError != nil:
+	}
+	if failed, ok := errors.AsType[*goenv.AskError](s.askError); ok && failed.Said != "" {
+		return check.Trouble("go-broken", fmt.Sprintf("the go command at %s does not say what its settings are: %s", path, failed.Said),
+			"mend what it says; weir env show tells where each setting comes from", check.ByHand("go env"))
+	}
+	if s.askError != nil {
 		return check.Trouble("go-broken", fmt.Sprintf("the go command at %s does not run", path), "try go env by hand; install Go anew from https://go.dev/dl if it fails", check.ByHand("go env"))
 	}
 	return check.Well(s.goVersion() + " at " + path)

@@ -29,9 +29,15 @@ func (w *walk) unknown(ctx context.Context) check.Result {
 		}
 		return check.Trouble("unknown-version", fmt.Sprintf("no proxy has the version %s of %s", w.module.Version, w.module.Path), hint)
 	}
-	host, _, _ := strings.Cut(w.module.Path, "/")
 	return check.Trouble("unknown-module", fmt.Sprintf("no proxy in GOPROXY has %s, and the list does not go on to version control", w.module.Path),
-		"check the spelling; if it is private, name it in GOPRIVATE", check.ByHand(w.settings.MakePrivate(host).Command))
+		"check the spelling; if it is private, name it in GOPRIVATE", check.ByHand(w.settings.MakePrivate(ownersOf(w.module.Path)).Command))
+}
+
+// ownersOf is the pattern for all modules of whom a path belongs to: it takes in no other
+// owner at the same host.
+func ownersOf(path string) string {
+	elements := strings.SplitN(path, "/", 3)
+	return strings.Join(elements[:min(len(elements), 2)], "/")
 }
 
 // whyForbidden looks closer at a refusal: some refuse what they do not know.
