@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -70,7 +69,7 @@ func goEnv(t *testing.T, names ...string) map[string]string {
 }
 
 func setup(env *testscript.Env, outer map[string]string) error {
-	listen, err := freeAddress()
+	listen, err := modtest.Address()
 	if err != nil {
 		return err
 	}
@@ -94,14 +93,6 @@ func setup(env *testscript.Env, outer map[string]string) error {
 	}
 	env.Values[upstreams{}] = map[string]*upstream{}
 	return os.MkdirAll(home, 0o700)
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 func goCommand(ts *testscript.TestScript, neg bool, args []string) {

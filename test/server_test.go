@@ -41,7 +41,7 @@ const endAtOnce = "GORACE=atexit_sleep_ms=0"
 // test ends, and waits until it is ready.
 func startWeir(t *testing.T, env ...string) *weir {
 	t.Helper()
-	addr, err := freeAddress()
+	addr, err := modtest.Address()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,11 +22,14 @@ type Machine struct {
 
 // NewMachine starts a handler on a loopback address until the test ends.
 func NewMachine(t Cleaner, h http.Handler) (*Machine, error) {
-	m := &Machine{handler: h, addr: "127.0.0.1:0", sockets: map[net.Conn]bool{}}
+	addr, err := Address()
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{URL: "http://" + addr, handler: h, addr: addr, sockets: map[net.Conn]bool{}}
 	if err := m.Start(); err != nil {
 		return nil, err
 	}
-	m.URL = "http://" + m.addr
 	t.Cleanup(m.Kill)
 	return m, nil
 }
@@ -42,7 +45,6 @@ func (m *Machine) Start() error {
 	if err != nil {
 		return err
 	}
-	m.addr = l.Addr().String()
 	server, finished := &http.Server{Handler: m.handler, ConnState: m.watch}, make(chan struct{})
 	m.server, m.finished = server, finished
 	go func() {
