@@ -303,17 +303,6 @@ func tunnels(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 }
 
-// nobody is an address where nothing listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // blackHole is an address whose queue of connections is full, so that further ones get
 // no answer.
 func blackHole(t *testing.T) string {
@@ -404,15 +393,15 @@ var ailments = []struct {
 	// The network.
 	{kind: "no-such-host", plant: func(t *testing.T, p *patient) { p.env["GOPROXY"] = "https://proxy.exmaple.test" }},
 	{kind: "no-dns", name: "DNS is silent", plant: func(t *testing.T, p *patient) { p.env["GOPROXY"] = "https://proxy.silent.example"; p.quick() }},
-	{kind: "refused", plant: func(t *testing.T, p *patient) { p.env["GOPROXY"] = named("http://" + nobody(t)) }},
+	{kind: "refused", plant: func(t *testing.T, p *patient) { p.env["GOPROXY"] = named("http://" + modtest.Nobody(t)) }},
 	{kind: "refused", name: "a dead first proxy with a comma", plant: func(t *testing.T, p *patient) {
-		p.env["GOPROXY"] = named("http://"+nobody(t)) + "," + p.url
+		p.env["GOPROXY"] = named("http://"+modtest.Nobody(t)) + "," + p.url
 	}},
 	{kind: "refused", state: "warn", name: "a dead first proxy with a pipe", plant: func(t *testing.T, p *patient) {
-		p.env["GOPROXY"] = named("http://"+nobody(t)) + "|" + p.url
+		p.env["GOPROXY"] = named("http://"+modtest.Nobody(t)) + "|" + p.url
 	}},
 	{kind: "container-localhost", plant: func(t *testing.T, p *patient) {
-		p.env["GOPROXY"], p.env["container"] = "http://"+nobody(t), "podman"
+		p.env["GOPROXY"], p.env["container"] = "http://"+modtest.Nobody(t), "podman"
 	}},
 	{kind: "no-connection", name: "a black hole", plant: func(t *testing.T, p *patient) { p.env["GOPROXY"] = named("http://" + blackHole(t)); p.quick() }},
 	{kind: "silent", plant: func(t *testing.T, p *patient) {
@@ -449,7 +438,7 @@ var ailments = []struct {
 
 	// HTTP proxies.
 	{kind: "http-proxy-dead", plant: func(t *testing.T, p *patient) {
-		p.env["GOPROXY"], p.env["HTTP_PROXY"] = "http://"+mirror, "http://"+nobody(t)
+		p.env["GOPROXY"], p.env["HTTP_PROXY"] = "http://"+mirror, "http://"+modtest.Nobody(t)
 	}},
 	{kind: "http-proxy-login", plant: func(t *testing.T, p *patient) {
 		p.env["GOPROXY"], p.env["HTTPS_PROXY"] = "https://"+mirror+":1", startServer(t, tunnels(407), nil)
@@ -615,7 +604,7 @@ var ailments = []struct {
 	}},
 	{kind: "ssh-refused", plant: func(t *testing.T, p *patient) {
 		p.env["GOPRIVATE"] = "corp.example.com"
-		p.write(t, ".gitconfig", "[url \"ssh://git@"+strings.Replace(nobody(t), "127.0.0.1", "git.example.com", 1)+"/\"]\n\tinsteadOf = https://git.example.com/\n")
+		p.write(t, ".gitconfig", "[url \"ssh://git@"+strings.Replace(modtest.Nobody(t), "127.0.0.1", "git.example.com", 1)+"/\"]\n\tinsteadOf = https://git.example.com/\n")
 		p.args = append(p.args, "corp.example.com/lib@v1.0.0")
 	}},
 	{kind: "ssh-missing", plant: func(t *testing.T, p *patient) {

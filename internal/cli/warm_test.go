@@ -1,13 +1,13 @@
 package cli_test
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/goweir/weir/internal/cli"
+	"github.com/goweir/weir/internal/modtest"
 )
 
 // deadProxy makes a folder with a module, and returns the URL of a proxy, with a password,
@@ -23,12 +23,7 @@ func deadProxy(t *testing.T) (project, url string) {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return project, "http://user:canary@" + l.Addr().String()
+	return project, "http://user:canary@" + modtest.Nobody(t)
 }
 
 func TestWarmAndExportSayWhatIsMissingWithoutSecrets(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/modtest"
 )
 
 // A company is the HTTP proxy of a network whose machines reach nobody by themselves.
@@ -119,12 +120,7 @@ func TestTheTroubleOfTheProxyOfTheNetworkIsExplained(t *testing.T) {
 	c := newCompany(t, "127.0.0.1:1")
 	c.url.User = url.UserPassword("user", "secret")
 	gone := newCompany(t, "")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone.url = &url.URL{Scheme: "http", Host: l.Addr().String(), User: c.url.User}
-	l.Close()
+	gone.url = &url.URL{Scheme: "http", Host: modtest.Nobody(t), User: c.url.User}
 	odd := newCompany(t, "")
 	odd.url = &url.URL{Scheme: "socks5", Host: "proxy.example.com", User: c.url.User}
 	for _, test := range []struct {

@@ -114,7 +114,7 @@ var answerCases = []explainCase{
 		return m100(l)
 	}},
 	{id: "http-proxy-unreachable", want: "host=proxy.example.com module=example.com/m version=v1.0.0", run: func(l *lab) string {
-		l.set("HTTPS_PROXY", "http://"+l.closedPort())
+		l.set("HTTPS_PROXY", "http://"+modtest.Nobody(l))
 		l.set("GOPROXY", "https://proxy.example.com")
 		return m100(l)
 	}},
@@ -185,7 +185,7 @@ var bodyCases = []explainCase{
 
 var networkCases = []explainCase{
 	{id: "net-refused", want: "module=example.com/m version=v1.0.0", run: func(l *lab) string {
-		l.set("GOPROXY", "http://"+l.closedPort())
+		l.set("GOPROXY", "http://"+modtest.Nobody(l))
 		return m100(l)
 	}},
 	{id: "proxy-silent", want: "module=example.com/m version=v1.0.0", run: silent},
@@ -536,7 +536,7 @@ var vcsCases = []explainCase{
 	}},
 	{id: "git-ssh", want: "module=example.com/m url=https://git.example.com/m.git version=v1.0.0", run: func(l *lab) string {
 		l.repo(l.forge())
-		host, port, _ := net.SplitHostPort(l.closedPort())
+		host, port, _ := net.SplitHostPort(modtest.Nobody(l))
 		l.write("../home/.gitconfig", fmt.Sprintf("[url \"ssh://git@%s:%s/\"]\n\tinsteadOf = https://git.example.com/\n", host, port))
 		return m100(l)
 	}},
@@ -570,7 +570,7 @@ var vcsCases = []explainCase{
 		return m100(l)
 	}},
 	{id: "git-unreachable", want: "module=example.com/m version=v1.0.0", run: func(l *lab) string {
-		l.forge().GoImport("example.com/m", "example.com/m git https://"+l.closedPort()+"/m.git")
+		l.forge().GoImport("example.com/m", "example.com/m git https://"+modtest.Nobody(l)+"/m.git")
 		l.set("NO_PROXY", "127.0.0.1")
 		return m100(l)
 	}},

@@ -203,17 +203,6 @@ func (l *lab) ancient() string {
 // loopback is a certificate that is right for test servers.
 var loopback = papers{ips: []net.IP{net.IPv4(127, 0, 0, 1)}}
 
-// closedPort is an address where nobody listens.
-func (l *lab) closedPort() string {
-	l.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		l.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // deaf is an address where connections are taken and nobody says anything.
 func (l *lab) deaf() string {
 	l.Helper()

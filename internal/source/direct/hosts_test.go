@@ -2,13 +2,13 @@ package direct
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/modtest"
 )
 
 // hanging returns a handler that says when a request has come, and answers it
@@ -103,12 +103,7 @@ func TestARepositoryThatMovedOnItsHostIsFollowed(t *testing.T) {
 
 func TestAHostThatIsDownIsNoProof(t *testing.T) {
 	f := newForge(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	l.Close()
+	nobody := modtest.Nobody(t)
 	s := open(t, f, func(o *Options) { o.resolve = func(string) string { return nobody } })
 	for _, mod := range []string{"www.example.com/x", "git.example.com/x.git", "github.com/a/b"} {
 		for _, file := range []string{"@v/list", "@latest", "@v/v1.0.0.info", "@v/v1.0.0.zip", "@v/main.info"} {

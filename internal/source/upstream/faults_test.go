@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/modtest"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/source/sourcetest"
 )
@@ -460,12 +461,7 @@ func TestTheReasonOfARefusalIsPassedOn(t *testing.T) {
 }
 
 func TestF14AnUpstreamThatIsDownIsTrouble(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := modtest.Nobody(t)
 	for _, url := range []string{"http://" + address, "https://" + address, "http://name.invalid"} {
 		_, err := open(t, url, short).Fetch(bounded(t), modName)
 		if class := artifact.Class(err); class != artifact.ErrBadUpstream && class != artifact.ErrTimeout {
@@ -473,7 +469,7 @@ func TestF14AnUpstreamThatIsDownIsTrouble(t *testing.T) {
 		}
 	}
 	plain := serve(t, serveFiles(t, nil))
-	_, err = open(t, strings.Replace(plain, "http:", "https:", 1), Options{}).Fetch(bounded(t), modName)
+	_, err := open(t, strings.Replace(plain, "http:", "https:", 1), Options{}).Fetch(bounded(t), modName)
 	wantClass(t, "https to a plain port", err, artifact.ErrBadUpstream)
 }
 

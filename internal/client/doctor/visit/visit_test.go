@@ -4,13 +4,14 @@ import (
 	"context"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goweir/weir/internal/modtest"
 )
 
 func parse(t *testing.T, text string) *url.URL {
@@ -101,13 +102,8 @@ func TestTroubleHasAKind(t *testing.T) {
 		w.Header().Set("Content-Length", "10")
 		io.WriteString(w, "half")
 	})
-	closed, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
 	for _, c := range []struct{ url, want string }{
-		{"http://" + closed.Addr().String(), Refused},
+		{"http://" + modtest.Nobody(t), Refused},
 		{"https://user:canary@" + plain.Host, PlainHTTP},
 		{"http://" + strings.TrimPrefix(secure.URL, "https://"), SpeaksTLS},
 		{secure.URL, UnknownAuthority},
