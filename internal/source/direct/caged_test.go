@@ -28,21 +28,39 @@ func hang(l leash) string {
 func TestATimeoutKillsTheWholeProcessGroup(t *testing.T) {
 	f := newForge(t)
 	repo(t, f, caged, simple(caged, "v1.0.0"))
+	timeout := 3 * time.Second
+	for !timedOutWithGit(t, f, timeout) {
+		timeout *= 2
+		if timeout > patience {
+			t.Fatalf("git does not begin within %v", timeout/2)
+		}
+	}
+}
+
+// timedOutWithGit lets a fetch time out, and waits for the end of all its processes. It
+// reports whether git was among them, which it is not if the machine is too slow.
+func timedOutWithGit(t *testing.T, f *modtest.Forge, timeout time.Duration) bool {
+	t.Helper()
 	l := newLeash(t)
-	s := open(t, f, wrap(t, hang(l)).use, func(o *Options) { o.Timeout = 3 * time.Second })
-	failed := make(chan error, 1)
+	s := open(t, f, wrap(t, hang(l)).use, func(o *Options) { o.Timeout = timeout })
+	fetching, failed := context.WithCancelCause(patient(t))
 	go func() {
 		_, err := s.Fetch(patient(t), name(t, caged+"/@v/list"))
-		failed <- err
+		failed(err)
 	}()
-	held := l.grab(t)
-	err := <-failed
+	held := l.grabWhile(fetching, t)
+	<-fetching.Done()
+	err := context.Cause(fetching)
 	if reason, _ := artifact.Explain(err); artifact.Class(err) != artifact.ErrTimeout || !strings.Contains(reason, "fetch timed out") {
-		t.Errorf("got %v", err)
+		t.Fatalf("got %v", err)
+	}
+	if held == nil {
+		return false
 	}
 	if _, err := io.Copy(io.Discard, held); err != nil { // ends when all processes have
 		t.Error(err)
 	}
+	return true
 }
 
 func TestNobodyWaitingKillsTheWholeProcessGroup(t *testing.T) {

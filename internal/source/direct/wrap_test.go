@@ -3,6 +3,7 @@
 package direct
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -83,10 +84,42 @@ func newLeash(t *testing.T) leash {
 // when nobody does any more.
 func (l leash) grab(t *testing.T) io.Reader {
 	t.Helper()
-	f, err := os.Open(l.path)
+	held := l.grabWhile(patient(t), t)
+	if held == nil {
+		t.Fatal("nobody came to hold the leash")
+	}
+	return held
+}
+
+// grabWhile waits as grab does, but no longer than the context lives, and returns nil if
+// nobody has come by then.
+func (l leash) grabWhile(ctx context.Context, t *testing.T) *os.File {
+	t.Helper()
+	grabbed := make(chan *os.File, 1)
+	go func() {
+		f, err := os.Open(l.path) // waits for somebody who opens it to write
+		if err != nil {
+			t.Error(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		grabbed <- f
+	}()
+	select {
+	case f := <-grabbed:
+		return f
+	case <-ctx.Done():
+		l.hold(t)
+		<-grabbed
+		return nil
+	}
+}
+
+// hold holds the leash until the test ends.
+func (l leash) hold(t *testing.T) {
+	t.Helper()
+	f, err := os.OpenFile(l.path, os.O_RDWR, 0) // to read, too, so that it waits for nobody
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	return f
 }
