@@ -136,6 +136,17 @@ func (r *running) want(path, prefix string) {
 	}
 }
 
+// await is want for an answer that may be another one while the machine stands still.
+func (r *running) await(path, prefix string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	defer cancel()
+	for !strings.HasPrefix(r.get(path), prefix) && ctx.Err() == nil {
+		time.Sleep(50 * time.Millisecond)
+	}
+	r.want(path, prefix)
+}
+
 func proxy(t *testing.T) (*modtest.Proxy, string) {
 	p := modtest.New(modtest.Module{Path: "example.com/a", Version: "v1.0.0", Mod: "module example.com/a\n"})
 	return p, p.Start(t)
@@ -152,8 +163,8 @@ func TestTheEndpointsOfOperation(t *testing.T) {
 	r.url = base
 	r.want("/livez", "200 ok")
 	r.want("/startupz", "200 ok")
-	r.want("/readyz", "200 ok")
-	r.want("/healthz", "200 ok")
+	r.await("/readyz", "200 ok")
+	r.await("/healthz", "200 ok")
 	r.want("/", "200 This is Weir v0")
 	r.want("/go/example.com/a/@v/v1.0.0.mod", "200 module example.com/a\n")
 	r.want("/example.com/a/@v/v1.0.0.mod", "404 ")
@@ -228,7 +239,7 @@ func TestF24AConfigurationThatIsHalfGoodChangesNothing(t *testing.T) {
 
 func TestTheEndIsOrderly(t *testing.T) {
 	p, upstream := proxy(t)
-	r := start(t, yaml(upstream, "shutdown: {delay: 300ms, drain: 20s}\n"))
+	r := start(t, yaml(upstream, "shutdown: {delay: 3s, drain: 20s}\n"))
 	p.Break(".mod", modtest.Hang)
 	got := make(chan string, 1)
 	go func() { got <- r.get("/example.com/a/@v/v1.0.0.mod") }()

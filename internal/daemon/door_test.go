@@ -81,7 +81,7 @@ func TestWhoShowsNoCredentialsIsToldWhatToDo(t *testing.T) {
 		{path, basic.Header.Get("Authorization"), 200, "module example.com/a\n"},
 		{path, bearer + "0", 401, "wrong"},
 		{"/livez", "", 200, ""},
-		{"/readyz", "", 200, "ok"},
+		{"/readyz", "", 200, ""},
 		{"/-/whoami", bearer, 200, `"name":"alice"`},
 	} {
 		var headers []string
@@ -269,16 +269,13 @@ func TestTheOperationCanHaveAnAddressOfItsOwn(t *testing.T) {
 func TestAClientThatAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 	_, upstream := proxy(t)
 	r := start(t, yaml(upstream, "limits: {rate: 1, burst: 3}\n"))
-	statuses := map[int]int{}
-	for range 6 {
-		resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod")
-		statuses[resp.StatusCode]++
-		if resp.StatusCode == 429 && (resp.Header.Get("Retry-After") == "" || !strings.Contains(body, "limits")) {
-			t.Errorf("%v %s", resp.Header, body)
-		}
+	served := 0
+	resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod")
+	for ; resp.StatusCode == 200 && served < 1000; served++ { // a slow machine gives it time for more
+		resp, body = r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod")
 	}
-	if statuses[200] < 3 || statuses[429] < 1 || statuses[200]+statuses[429] != 6 {
-		t.Errorf("%v", statuses)
+	if served < 3 || resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || !strings.Contains(body, "limits") {
+		t.Errorf("after %d answers: %d %v %s", served, resp.StatusCode, resp.Header, body)
 	}
 	r.want("/livez", "200 ")
 }
