@@ -89,7 +89,7 @@ func TestA20AClientThatTakesNothingIsCut(t *testing.T) {
 
 // net/http takes the deadline away between the requests of a connection.
 func TestA20AClientThatTakesNothingIsCutThoughOthersTakeTheDeadlineAway(t *testing.T) {
-	l := listen(t, limit.Bounds{WriteStall: time.Second})
+	l := listen(t, limit.Bounds{WriteStall: 5 * time.Second})
 	dial(t, l)
 	c, err := l.Accept()
 	if err != nil {
@@ -110,7 +110,7 @@ func TestA20AClientThatTakesNothingIsCutThoughOthersTakeTheDeadlineAway(t *testi
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Write to a client that does not read = %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("a write to a client that does not read has no end")
 	}
 }
