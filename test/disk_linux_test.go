@@ -140,9 +140,7 @@ func badDisk(t *testing.T, v volume, data, tmp string, bad, well func(*testing.T
 	for _, path := range files(held.Path, held.Version) {
 		w.want(t, path, truth(t, p, path))
 	}
-	if r := w.get(t, "/readyz"); !r.whole() || strings.Contains(string(r.body), "degraded") {
-		t.Errorf("/readyz before: %v", r)
-	}
+	w.awaitWell(t)
 	bad(t)
 
 	for _, path := range files(held.Path, held.Version) {
@@ -170,11 +168,16 @@ func badDisk(t *testing.T, v volume, data, tmp string, bad, well func(*testing.T
 			w.want(t, path, truth(t, p, path))
 		}
 	}
+	w.awaitWell(t)
+	w.checkStore(t, p)
+}
+
+func (w *weir) awaitWell(t *testing.T) {
+	t.Helper()
 	eventually(t, 10*time.Second, "/readyz tells that all is well", func() bool {
 		r := w.get(t, "/readyz")
 		return r.whole() && !strings.Contains(string(r.body), "degraded")
 	})
-	w.checkStore(t, p)
 }
 
 // passedOrRefused checks the answer for what cannot be stored: the right bytes,
