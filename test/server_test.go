@@ -203,15 +203,22 @@ func do(req *http.Request) response {
 	return response{status: resp.StatusCode, header: resp.Header, body: body, err: err}
 }
 
-// want checks that the answer is the artifact, byte for byte. Where the machine
-// stands still, an upstream is late without fault, and asked once more.
-func (w *weir) want(t *testing.T, path string, body []byte) {
+// getAgain asks once more where the machine has stood still: then an upstream, or a
+// checksum database, is late without fault.
+func (w *weir) getAgain(t *testing.T, path string) response {
 	t.Helper()
 	watch := startStopwatch()
 	r := w.get(t, path)
-	if (r.status == http.StatusGatewayTimeout || r.err != nil) && watch.stoodStill() > 0 {
-		r = w.get(t, path)
+	if (r.status >= http.StatusInternalServerError || r.err != nil) && watch.stoodStill() > 0 {
+		return w.get(t, path)
 	}
+	return r
+}
+
+// want checks that the answer is the artifact, byte for byte.
+func (w *weir) want(t *testing.T, path string, body []byte) {
+	t.Helper()
+	r := w.getAgain(t, path)
 	if !r.whole() || !bytes.Equal(r.body, body) {
 		t.Errorf("GET %s: %v; want the %d right bytes", path, r, len(body))
 	}

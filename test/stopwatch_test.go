@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +40,15 @@ func (s stopwatch) exceeds(bound time.Duration) bool { return s.took() > slownes
 
 // stoodStill is for how long the machine did since the start.
 func (s stopwatch) stoodStill() time.Duration { return s.lost(time.Now()) }
+
+// orLate adds that of an upstream that is late to some statuses, if the machine stood
+// still since the start: then any upstream is.
+func (s stopwatch) orLate(statuses []int) []int {
+	if s.stoodStill() == 0 {
+		return statuses
+	}
+	return append(slices.Clone(statuses), http.StatusGatewayTimeout)
+}
 
 // lost is the part of all standstills between the start and end.
 func (s stopwatch) lost(end time.Time) (sum time.Duration) {
