@@ -57,7 +57,7 @@ const (
 // instead, if the machine has one; enum lists the values allowed; min and max bound
 // a number, a size or a duration (min is 0 unless told); flag names the flag. In an
 // entry of a map or list, inherit names the key whose value is the default, and private
-// is the default of a route that is private.
+// is the default of a route that is private. Of a value with hide messages show nothing.
 type Config struct {
 	// Address to listen on, as `host:port`. Without a host it is every address
 	// of the machine; port 0 takes a free one.
@@ -606,8 +606,9 @@ type Credentials struct {
 	GitHubAPI string `yaml:"github_api" default:"https://api.github.com"`
 
 	// Program that git asks for the user name and password, as its credential.helper.
-	// It runs with the rights of the server.
-	Helper string `yaml:"helper"`
+	// It runs with the rights of the server. Commands of the shell, which begin with
+	// `!`, are not taken.
+	Helper string `yaml:"helper" hide:"yes"`
 }
 
 // Issuer is a provider of OpenID Connect whose tokens are accepted.

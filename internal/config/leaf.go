@@ -84,6 +84,13 @@ func (l leaf) isCredential() bool {
 	return l.field.Type == reflect.TypeFor[Credential]() || l.isMap()
 }
 
+// isHidden reports whether messages show nothing of the value: it is a secret, or may
+// hold one where it must not.
+func (l leaf) isHidden() bool {
+	_, hide := l.field.Tag.Lookup("hide")
+	return hide || l.isCredential()
+}
+
 // isMap reports whether the leaf is a map of texts.
 func (l leaf) isMap() bool { return l.field.Type.Kind() == reflect.Map }
 

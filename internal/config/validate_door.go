@@ -176,6 +176,16 @@ func (c *checker) versionControl(e *Credentials) {
 	c.add("password", checkSendable(e.Password.Reveal()))
 	c.add("username", checkSendable(e.Username))
 	c.add("github_api", checkHTTPS(e.GitHubAPI))
+	c.add("helper", checkHelper(e.Helper))
+}
+
+// checkHelper refuses commands of the shell, for which git has "!". What is secret in one
+// would be on the command lines of git and of the shell, for all on this machine to see.
+func checkHelper(program string) string {
+	if strings.HasPrefix(strings.TrimSpace(program), "!") {
+		return "a command of the shell is on the command line of a process, where everybody on this machine can read it; write it into a file that can be executed, and the name of that here"
+	}
+	return ""
 }
 
 // checkRepositoryURL says what is wrong with the beginning of the URL of a repository.
@@ -184,13 +194,16 @@ func checkRepositoryURL(text string) (scheme, problem string) {
 	switch {
 	case err != nil || u.Hostname() == "":
 		return "", `not the beginning of the URL of a repository; write for instance https://git.example.com/team`
-	case u.Scheme != "https" && u.Scheme != "ssh" && u.Scheme != "http":
+	case u.Scheme == "http":
+		return "", "http would show the credential to all on the way; write https"
+	case u.Scheme != "https" && u.Scheme != "ssh":
 		return "", "the scheme must be https or ssh"
 	case u.RawQuery != "" || u.Fragment != "":
 		return "", "the URL ends before a query"
 	}
-	if _, has := u.User.Password(); has {
-		return "", "write the password as password, not into the URL"
+	// The user of ssh is no secret; it is part of the address of a repository.
+	if _, has := u.User.Password(); has || u.User != nil && u.Scheme != "ssh" {
+		return "", "what stands before the @ of the URL is not used; write it as username and password, or a token as password"
 	}
 	return u.Scheme, ""
 }

@@ -103,7 +103,7 @@ func canShow(pattern string, l layout) bool {
 	}
 	switch {
 	case ok:
-		return (inFile || !of.isCredential()) && canShowAll(l.value)
+		return (inFile || !of.isHidden()) && canShowAll(l.value)
 	case l.key == "":
 		return false
 	case slices.Contains(sections, pattern):
@@ -137,7 +137,7 @@ func canShowAll(value string) bool {
 	keys := innerKey
 	if strings.Contains(value, "{") {
 		keys = braceKey
-		if slices.ContainsFunc(allLeaves, func(l leaf) bool { return l.isCredential() && strings.Contains(value, l.name()) }) {
+		if slices.ContainsFunc(allLeaves, func(l leaf) bool { return l.isHidden() && strings.Contains(value, l.name()) }) {
 			return false
 		}
 	}
@@ -153,7 +153,7 @@ func canShowAll(value string) bool {
 func isShownKey(key, name string) bool {
 	_, last := split(key)
 	l, ok := leafOf(key)
-	return last == name && !(ok && l.isCredential())
+	return last == name && !(ok && l.isHidden())
 }
 
 var wordSyntax = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)

@@ -66,8 +66,11 @@ func New(o Options) (*Store, error) {
 
 func (e Entry) holder(client *http.Client) (holder, error) {
 	u, err := url.Parse(e.URL)
-	if err != nil || u.Host == "" {
+	switch {
+	case err != nil || u.Host == "":
 		return holder{}, errors.New("the URL is none")
+	case u.Scheme != "https" && u.Scheme != "ssh":
+		return holder{}, errors.New("credentials are shown over https and ssh only")
 	}
 	h := holder{scheme: u.Scheme, host: egress.HostPort(u), path: strings.Trim(u.Path, "/")}
 	h.find, err = e.finder(client)

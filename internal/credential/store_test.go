@@ -94,7 +94,7 @@ func TestACredentialIsForWhatItsURLBegins(t *testing.T) {
 	}
 }
 
-func TestFilesThatAreNotThereAreToldOf(t *testing.T) {
+func TestEntriesOfNoUseAreToldOf(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, e := range []Entry{
 		{Name: "first", URL: "https://a.example.com", Netrc: missing},
@@ -102,6 +102,7 @@ func TestFilesThatAreNotThereAreToldOf(t *testing.T) {
 		{Name: "first", URL: "https://a.example.com", GitHub: &GitHubApp{KeyFile: missing}},
 		{Name: "first", URL: "https://a.example.com", GitHub: &GitHubApp{KeyFile: write(t, "no key")}},
 		{Name: "first", URL: "nonsense", Password: "x"},
+		{Name: "first", URL: "http://a.example.com", Password: "x"},
 	} {
 		if _, err := New(Options{Entries: []Entry{e}}); err == nil || !strings.Contains(err.Error(), "first") {
 			t.Errorf("%+v: %v", e, err)
