@@ -515,8 +515,10 @@ func TestEveryEntryIsInTheReferencePageAndTheSchema(t *testing.T) {
 		if above, ok := l.above(); ok && above.field.Type != l.field.Type || ok != (l.field.Tag.Get("inherit") != "") {
 			t.Errorf("%s cannot have the value of %s", l.key, l.field.Tag.Get("inherit"))
 		}
-		if slices.ContainsFunc(allLeaves, func(other leaf) bool { return l.isSecret() && other.key == l.key+fileSuffix }) {
-			t.Errorf("%s and the file it is in have the same key", l.key)
+		if slices.ContainsFunc(allLeaves, func(other leaf) bool {
+			return l.isSecret() && (other.key == l.key+fileSuffix || other.key == l.key+variableSuffix)
+		}) {
+			t.Errorf("%s and the place it is in have the same key", l.key)
 		}
 	}
 }

@@ -19,10 +19,7 @@
 // The package opens no network connection and imports nothing of the project.
 package config
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 //go:generate go test -run ^TestGeneratedFilesAreFresh$ . -update
 
@@ -169,27 +166,31 @@ type Config struct {
 	// in. Nobody may administer without a rule.
 	Access []AccessRule `yaml:"access"`
 
-	file        string            // the configuration file; empty if there is none
-	secretFiles map[string]string // the file that a secret was read from, by key
+	file   string           // the configuration file; empty if there is none
+	places map[string]place // where a secret was read from, by key
 }
 
-func (c *Config) setSecretFile(key, name string) {
-	if c.secretFiles == nil {
-		c.secretFiles = map[string]string{}
+func (c *Config) setPlace(key string, at place) {
+	if c.places == nil {
+		c.places = map[string]place{}
 	}
-	c.secretFiles[key] = name
+	c.places[key] = at
 }
 
 // Files are the names of all files that the configuration comes from or names: the
 // configuration file, files of secrets, certificates, netrc files. They are sorted.
 func (c *Config) Files() []string {
-	files := slices.Collect(maps.Values(c.secretFiles))
-	files = append(files, c.file)
+	files := []string{c.file}
+	for _, at := range c.places {
+		if at.suffix == fileSuffix {
+			files = append(files, at.name)
+		}
+	}
 	for _, u := range c.Upstreams {
 		files = append(files, u.Netrc, u.CAFile, u.CertFile, u.KeyFile)
 	}
 	for _, u := range c.Credentials {
-		files = append(files, u.Netrc, u.SSHKeyFile, u.KnownHostsFile, u.GitHubKeyFile)
+		files = append(files, u.Netrc, u.SSHKeyFile, u.KnownHostsFile)
 	}
 	for _, i := range c.Issuers {
 		files = append(files, i.CAFile)
@@ -599,8 +600,8 @@ type Credentials struct {
 	// Number of the installation of the GitHub App.
 	GitHubInstallation int `yaml:"github_installation" default:"0"`
 
-	// File of the private key of the GitHub App, in PEM.
-	GitHubKeyFile string `yaml:"github_key_file"`
+	// Private key of the GitHub App, in PEM.
+	GitHubKey Credential `yaml:"github_key"`
 
 	// URL of the GitHub API; of GitHub Enterprise it is another one.
 	GitHubAPI string `yaml:"github_api" default:"https://api.github.com"`

@@ -36,7 +36,7 @@ var fieldDocs = map[string]string{
 	"credentials.NAME.github_api":          "URL of the GitHub API; of GitHub Enterprise it is another one.",
 	"credentials.NAME.github_app":          "Number of a GitHub App, whose tokens are made here instead of a password.",
 	"credentials.NAME.github_installation": "Number of the installation of the GitHub App.",
-	"credentials.NAME.github_key_file":     "File of the private key of the GitHub App, in PEM.",
+	"credentials.NAME.github_key":          "Private key of the GitHub App, in PEM.",
 	"credentials.NAME.helper":              "Program that git asks for the user name and password, as its credential.helper. It runs with the rights of the server. Commands of the shell, which begin with `!`, are not taken.",
 	"credentials.NAME.known_hosts_file":    "File of the keys that the host may have, in the format of ssh. It is needed for ssh.",
 	"credentials.NAME.netrc":               "File in netrc format that the user name and password for the host are taken from.",

@@ -28,7 +28,7 @@ type setting struct {
 	key    string // of the leaf, with the name of the entry, and of the text in a map
 	item   string // name of the text, if the leaf is a map of texts
 	text   string
-	file   string // that the text is in, if it is not given itself
+	at     place // where the text stands, if it is not given itself
 	origin origin
 }
 
@@ -250,15 +250,15 @@ func (f *file) entry(b *block, section string, t *token.Token, value ast.Node) {
 		f.collection(c, value)
 		return
 	}
-	l, inFile, ok := leafOrFile(pattern)
+	l, suffix, ok := leafAt(pattern)
 	switch {
 	case !ok || strings.Contains(t.Value, "."):
 		f.unknown(b, section, t)
 	case l.isMap():
-		f.texts(b, l, key, inFile, value)
-	case inFile:
+		f.texts(b, l, key, suffix, value)
+	case suffix != "":
 		if text, ok := f.scalar(key, value); ok {
-			f.add(b, setting{leaf: l, key: strings.TrimSuffix(key, fileSuffix), file: text, origin: f.origin(value.GetToken())})
+			f.add(b, setting{leaf: l, key: strings.TrimSuffix(key, suffix), at: place{suffix, text}, origin: f.origin(value.GetToken())})
 		}
 	default:
 		f.leaf(b, l, key, value)
@@ -274,19 +274,6 @@ func (f *file) unknown(b *block, section string, t *token.Token) {
 		return
 	}
 	f.problem(t, "unknown key; the keys here are %s", strings.Join(known(pattern), ", "))
-}
-
-// fileSuffix makes of the key of a secret one that names the file it is in.
-const fileSuffix = "_file"
-
-// leafOrFile finds the leaf of a key, or the one that the key names the file of.
-func leafOrFile(pattern string) (l leaf, inFile, ok bool) {
-	if l, ok := leafOf(pattern); ok {
-		return l, false, true
-	}
-	name, inFile := strings.CutSuffix(pattern, fileSuffix)
-	l, ok = leafOf(name)
-	return l, inFile, inFile && ok && l.isSecret()
 }
 
 // collection reads the entries of a collection.
@@ -345,6 +332,10 @@ func (f *file) origin(t *token.Token) origin {
 // add adds a setting to a block, unless it has the same already: given itself as well
 // as in a file.
 func (f *file) add(b *block, s setting) {
+	if text := checkReference(s); text != "" {
+		f.problems = append(f.problems, s.origin.problem(s.key, -1, "%s", text))
+		return
+	}
 	i := slices.IndexFunc(b.settings, func(other setting) bool { return other.key == s.key })
 	if i >= 0 {
 		f.problems = append(f.problems, s.origin.problem(s.key, -1, "already in line %d; keep one of them", b.settings[i].origin.at.line))
@@ -381,8 +372,8 @@ func (f *file) leaf(b *block, l leaf, key string, value ast.Node) {
 	f.add(b, setting{leaf: l, key: key, text: strings.Join(items, ","), origin: o})
 }
 
-// texts reads a map of texts, or of the files they are in.
-func (f *file) texts(b *block, l leaf, key string, inFile bool, value ast.Node) {
+// texts reads a map of texts, or with a suffix of the places where they stand.
+func (f *file) texts(b *block, l leaf, key, suffix string, value ast.Node) {
 	for _, p := range f.pairs(key, "X-Header", value) {
 		t := p.Key.GetToken()
 		if text := checkHeaderName(t.Value); text != "" {
@@ -395,8 +386,8 @@ func (f *file) texts(b *block, l leaf, key string, inFile bool, value ast.Node) 
 			continue
 		}
 		s := setting{leaf: l, key: join(join(b.key, l.name()), item), item: item, text: text, origin: f.origin(t)}
-		if inFile {
-			s.text, s.file = "", text
+		if suffix != "" {
+			s.text, s.at = "", place{suffix, text}
 		}
 		f.add(b, s)
 	}

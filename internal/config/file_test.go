@@ -255,7 +255,7 @@ func FuzzParseFile(f *testing.F) {
 }
 
 // build applies what a file says, on top of the defaults and some more. Of secrets in
-// files of their own it takes the name for the content.
+// places of their own it takes the name for the content.
 func build(f *file, more ...setting) *loader {
 	l := &loader{origins: map[string]origin{}}
 	for _, s := range slices.Concat(defaults(), more, namesForContents(f.settings)) {
@@ -271,8 +271,8 @@ func build(f *file, more ...setting) *loader {
 func namesForContents(settings []setting) []setting {
 	settings = slices.Clone(settings)
 	for i, s := range settings {
-		if s.file != "" {
-			settings[i].text = s.file
+		if s.at != (place{}) {
+			settings[i].text = s.at.name
 		}
 	}
 	return settings
@@ -285,7 +285,7 @@ func holdsSecrets(f *file) bool {
 		all = append(all, b.settings...)
 	}
 	return slices.ContainsFunc(all, func(s setting) bool {
-		return s.file == "" && s.leaf.isSecret() && (s.leaf.isCredential() || redact(s.text) != s.text)
+		return s.at == (place{}) && s.leaf.isSecret() && (s.leaf.isCredential() || redact(s.text) != s.text)
 	})
 }
 

@@ -84,6 +84,12 @@ func (l leaf) isCredential() bool {
 	return l.field.Type == reflect.TypeFor[Credential]() || l.isMap()
 }
 
+// canStandAt reports whether a key with the suffix may name the place of the value. What
+// belongs to no entry has a variable already.
+func (l leaf) canStandAt(suffix string) bool {
+	return l.isSecret() && (suffix == fileSuffix || strings.Contains(l.key, ".NAME.") || strings.Contains(l.key, "[]."))
+}
+
 // isHidden reports whether messages show nothing of the value: it is a secret, or may
 // hold one where it must not.
 func (l leaf) isHidden() bool {

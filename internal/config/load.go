@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 )
 
 // Flags are what is given on the command line.
@@ -37,7 +36,8 @@ type Provenance map[string]string
 //
 // The file is the one of flags.Config, or else of WEIR_CONFIG, or else there is none.
 // A WEIR_… variable that is empty counts as not set; a value that may be secret can
-// be in a file instead, named by the variable with _FILE appended.
+// be in a file instead, named by the variable with _FILE appended. In the file there are
+// keys with _file for that, and in entries of collections with _env for variables.
 //
 // The error joins all problems that there are; each has a line of text without
 // secrets and, if it is of the file, the line of the file with a caret. The context
@@ -96,33 +96,24 @@ func (l *loader) fromFile(flags Flags) []setting {
 	l.problems = append(l.problems, f.problems...)
 	l.blocks = f.blocks
 	for _, b := range f.blocks {
-		b.settings = l.withFiles(b.settings)
+		b.settings = l.withTexts(b.settings)
 	}
-	return l.withFiles(f.settings)
+	return l.withTexts(f.settings)
 }
 
-// withFiles reads what settings name the file of.
-func (l *loader) withFiles(settings []setting) []setting {
+// withTexts reads what settings name the place of.
+func (l *loader) withTexts(settings []setting) []setting {
 	for i, s := range settings {
-		if s.file == "" {
+		if s.at == (place{}) {
 			continue
 		}
-		text, err := secretFile(s.file)
+		text, err := l.text(s.at)
 		if err != nil {
 			l.problems = append(l.problems, s.origin.problem(s.key, -1, "%v", err))
 		}
 		settings[i].text = text
 	}
 	return settings
-}
-
-// secretFile is the content of a file, without blanks around it.
-func secretFile(name string) (string, error) {
-	text, err := readFile(name)
-	if text = strings.TrimSpace(text); err == nil && text == "" {
-		err = fmt.Errorf("%s is empty", name)
-	}
-	return text, err
 }
 
 func (l *loader) fromEnvironment() []setting {
@@ -151,7 +142,7 @@ func (l *loader) fromSecretFile(s setting, variable, file string) setting {
 		l.problems = append(l.problems, fmt.Errorf("%s_FILE: %w", variable, err))
 	}
 	s = newSetting(s.key, text, variable+"_FILE")
-	s.file = file
+	s.at = place{fileSuffix, file}
 	return s
 }
 
@@ -176,9 +167,9 @@ func (l *loader) apply(entry any, s setting) {
 		return
 	}
 	l.origins[s.key] = s.origin
-	delete(l.config.secretFiles, s.key)
-	if s.file != "" {
-		l.config.setSecretFile(s.key, s.file)
+	delete(l.config.places, s.key)
+	if s.at != (place{}) {
+		l.config.setPlace(s.key, s.at)
 	}
 }
 

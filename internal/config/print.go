@@ -13,10 +13,10 @@ import (
 
 // Print writes the configuration as a file that Load would read, with comments that
 // say where each value comes from. Secrets are redacted; of those that are in a file
-// of their own it writes the name of that. What is empty in an entry of a map or a list
+// or a variable of their own it writes the name of that. What is empty in an entry of a map or a list
 // is left out.
 func Print(w io.Writer, c *Config, from Provenance) error {
-	p := &printer{files: c.secretFiles, from: from}
+	p := &printer{places: c.places, from: from}
 	section := ""
 	for _, l := range leaves {
 		parent, _ := split(l.key)
@@ -38,9 +38,9 @@ func Print(w io.Writer, c *Config, from Provenance) error {
 }
 
 type printer struct {
-	files map[string]string // Config.secretFiles
-	from  Provenance
-	out   strings.Builder
+	places map[string]place // of Config
+	from   Provenance
+	out    strings.Builder
 }
 
 func (p *printer) write(text string) { p.out.WriteString(text) }
@@ -53,31 +53,32 @@ func (p *printer) setting(indent, name, value, comment string) {
 // leaf writes a leaf of an entry of a collection, or of the configuration itself.
 func (p *printer) leaf(indent string, entry any, l leaf, key string) {
 	value := l.value(entry)
-	file, inFile := p.files[key]
+	at, elsewhere := p.places[key]
 	switch {
 	case l.isMap():
 		p.texts(indent, value.(map[string]Credential), l.name(), key)
-	case inFile && l.isCredential():
-		p.setting(indent, l.name()+fileSuffix, strconv.Quote(file), p.from[key])
-	case inFile:
-		p.setting(indent, l.name()+fileSuffix, strconv.Quote(file), p.from[key]+": "+fmt.Sprint(value))
+	case elsewhere && l.isCredential():
+		p.setting(indent, l.name()+at.suffix, strconv.Quote(at.name), p.from[key])
+	case elsewhere:
+		p.setting(indent, l.name()+at.suffix, strconv.Quote(at.name), p.from[key]+": "+fmt.Sprint(value))
 	default:
 		p.setting(indent, l.name(), yamlText(value), p.from[key])
 	}
 }
 
-// texts writes a map of texts, and then that of those that are in files.
+// texts writes a map of texts, and then those of the places where others stand.
 func (p *printer) texts(indent string, texts map[string]Credential, name, key string) {
-	given, inFiles := map[string]string{}, map[string]string{}
+	items := map[string]map[string]string{"": {}, fileSuffix: {}, variableSuffix: {}}
 	for item, text := range texts {
-		if file, ok := p.files[join(key, item)]; ok {
-			inFiles[item] = file
+		if at, ok := p.places[join(key, item)]; ok {
+			items[at.suffix][item] = at.name
 		} else {
-			given[item] = text.String()
+			items[""][item] = text.String()
 		}
 	}
-	p.items(indent, given, name, key)
-	p.items(indent, inFiles, name+fileSuffix, key)
+	for _, suffix := range slices.Sorted(maps.Keys(items)) {
+		p.items(indent, items[suffix], name+suffix, key)
+	}
 }
 
 func (p *printer) items(indent string, texts map[string]string, name, key string) {

@@ -81,25 +81,27 @@ func collectionSchema(c collection, docs map[string]string) map[string]any {
 	}
 }
 
-// addLeaf describes a leaf, and the one that names its file.
+// addLeaf describes a leaf, and those that name the place of its text.
 func addLeaf(properties map[string]any, l leaf, description string) {
 	properties[l.name()] = leafSchema(l, description)
-	if !l.isSecret() {
-		return
+	for _, kind := range []struct{ suffix, name string }{{fileSuffix, "File"}, {variableSuffix, "Environment variable"}} {
+		if !l.canStandAt(kind.suffix) {
+			continue
+		}
+		at := map[string]any{"description": placeDoc(l, kind.name)}
+		for name, value := range kinds[l.field.Type].schema {
+			at[name] = value
+		}
+		properties[l.name()+kind.suffix] = at
 	}
-	file := map[string]any{"description": fileDoc(l)}
-	for name, value := range kinds[l.field.Type].schema {
-		file[name] = value
-	}
-	properties[l.name()+fileSuffix] = file
 }
 
-// fileDoc explains the key that names the file of a secret.
-func fileDoc(l leaf) string {
+// placeDoc explains a key that names the place of a secret.
+func placeDoc(l leaf, place string) string {
 	if l.isMap() {
-		return "Files with the texts of `" + l.name() + "`, by name."
+		return place + "s with the texts of `" + l.name() + "`, by name."
 	}
-	return "File with the text of `" + l.name() + "`."
+	return place + " with the text of `" + l.name() + "`."
 }
 
 func leafSchema(l leaf, description string) map[string]any {
@@ -143,7 +145,8 @@ What is to be different comes from, the first that gives a value wins:
 ` + "`weir config print`" + ` shows the result and where each value comes from, ` + "`weir config check`" + ` tells whether it is valid.
 Values that may hold a password are never shown. Each of them can be kept in a file of its own, which the variable with ` + "`_FILE`" + `
 appended names, as ` + "`WEIR_UPSTREAM_FILE=/run/secrets/upstream`" + `, or in the configuration file the key with ` + "`_file`" + ` appended, as
-` + "`password_file: /run/secrets/password`" + `; blanks around the content do not count.
+` + "`password_file: /run/secrets/password`" + `; blanks around the content do not count. In maps and lists of sections, which have
+no variables of their own, it can be in any variable, which the key with ` + "`_env`" + ` appended names, as ` + "`password_env: GIT_TOKEN`" + `.
 
 The file is YAML. A key that does not exist is an error. Sizes are numbers of bytes or end in ` + "`KiB`, `MiB` or `GiB`" + `.
 Durations are written as ` + "`500ms`, `10s`, `5m`, `1h30m` or `7d`" + `. Lists are lists, or one text with commas.
@@ -237,7 +240,7 @@ func facts(l leaf) string {
 func entryFacts(l leaf) string {
 	text := "- Type: " + kinds[l.field.Type].name + rules(l) + "\n- Default: " + defaultText(l)
 	if l.isSecret() {
-		text += "\n- In a file: `" + l.name() + fileSuffix + "`"
+		text += "\n- In a file: `" + l.name() + fileSuffix + "`\n- In a variable: `" + l.name() + variableSuffix + "`"
 	}
 	return text
 }

@@ -170,7 +170,7 @@ func (c *checker) versionControl(e *Credentials) {
 		c.add("ssh_key_file", "it takes the keys of the host to know it; set known_hosts_file, as ssh-keyscan writes it")
 	case given[0] != "ssh_key_file" && scheme == "ssh":
 		c.add(given[0], "ssh takes a key; set ssh_key_file and known_hosts_file")
-	case given[0] == "github_app" && (e.GitHubInstallation == 0 || e.GitHubKeyFile == ""):
+	case given[0] == "github_app" && (e.GitHubInstallation == 0 || e.GitHubKey == ""):
 		c.add("github_app", "a GitHub App needs github_installation and github_key_file, too")
 	}
 	c.add("password", checkSendable(e.Password.Reveal()))

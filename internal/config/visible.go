@@ -97,13 +97,13 @@ func patternOf(path []string) string {
 // canShow reports whether the value on a line can be shown. One in braces can if all
 // keys in it are of what can.
 func canShow(pattern string, l layout) bool {
-	of, inFile, ok := leafOrFile(strings.TrimSuffix(pattern, "[]"))
+	of, suffix, ok := leafAt(strings.TrimSuffix(pattern, "[]"))
 	if !ok {
 		of, ok = leafLike(pattern)
 	}
 	switch {
 	case ok:
-		return (inFile || !of.isHidden()) && canShowAll(l.value)
+		return (suffix == fileSuffix || !of.isHidden()) && canShowAll(l.value)
 	case l.key == "":
 		return false
 	case slices.Contains(sections, pattern):

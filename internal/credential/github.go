@@ -16,7 +16,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -26,7 +25,7 @@ import (
 // GitHubApp is an installed GitHub App, whose tokens are made here.
 type GitHubApp struct {
 	App, Installation int
-	KeyFile           string // its private key, in PEM
+	Key               string // its private key, in PEM
 	API               string // https://api.github.com
 }
 
@@ -54,13 +53,9 @@ type app struct {
 }
 
 func newApp(name string, a GitHubApp, client *http.Client) (*app, error) {
-	data, err := os.ReadFile(a.KeyFile)
+	key, err := parseKey([]byte(a.Key))
 	if err != nil {
-		return nil, err
-	}
-	key, err := parseKey(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.KeyFile, err)
+		return nil, fmt.Errorf("github_key: %w", err)
 	}
 	if client == nil {
 		client = http.DefaultClient
@@ -145,7 +140,7 @@ func (a *app) trouble(what string, err error) error {
 	return &artifact.Error{
 		Class: artifact.ErrBadUpstream, Err: err,
 		Reason: fmt.Sprintf("no token for the credentials %s: %s", a.name, what),
-		Hint:   "those who run this proxy should look at its log, and at the settings github_app, github_installation and github_key_file",
+		Hint:   "those who run this proxy should look at its log, and at the settings github_app, github_installation and github_key",
 	}
 }
 

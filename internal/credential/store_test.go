@@ -99,8 +99,7 @@ func TestEntriesOfNoUseAreToldOf(t *testing.T) {
 	for _, e := range []Entry{
 		{Name: "first", URL: "https://a.example.com", Netrc: missing},
 		{Name: "first", URL: "https://a.example.com", SSHKeyFile: missing, KnownHostsFile: missing},
-		{Name: "first", URL: "https://a.example.com", GitHub: &GitHubApp{KeyFile: missing}},
-		{Name: "first", URL: "https://a.example.com", GitHub: &GitHubApp{KeyFile: write(t, "no key")}},
+		{Name: "first", URL: "https://a.example.com", GitHub: &GitHubApp{Key: "no key"}},
 		{Name: "first", URL: "nonsense", Password: "x"},
 		{Name: "first", URL: "http://a.example.com", Password: "x"},
 	} {
@@ -178,8 +177,8 @@ func newGitHub(t *testing.T, lifetime time.Duration) (*github, *Store) {
 	g := &github{key: key, lifetime: lifetime, status: http.StatusCreated, t: t}
 	srv := httptest.NewServer(g)
 	t.Cleanup(srv.Close)
-	file := write(t, string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
-	s, err := New(Options{Entries: []Entry{{Name: "github", URL: "https://github.com/our", GitHub: &GitHubApp{App: 5, Installation: 7, KeyFile: file, API: srv.URL}}}})
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	s, err := New(Options{Entries: []Entry{{Name: "github", URL: "https://github.com/our", GitHub: &GitHubApp{App: 5, Installation: 7, Key: text, API: srv.URL}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

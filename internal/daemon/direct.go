@@ -99,7 +99,7 @@ func newCredentials(cfg *config.Config) (*credential.Store, error) {
 			SSHKeyFile: c.SSHKeyFile, KnownHostsFile: c.KnownHostsFile, Helper: c.Helper,
 		}
 		if c.GitHubApp != 0 {
-			e.GitHub = &credential.GitHubApp{App: c.GitHubApp, Installation: c.GitHubInstallation, KeyFile: c.GitHubKeyFile, API: c.GitHubAPI}
+			e.GitHub = &credential.GitHubApp{App: c.GitHubApp, Installation: c.GitHubInstallation, Key: c.GitHubKey.Reveal(), API: c.GitHubAPI}
 		}
 		o.Entries = append(o.Entries, e)
 	}
