@@ -96,19 +96,29 @@ func probeCredentials(cmd *cobra.Command, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	refused := 0
+	useless := 0
 	for _, f := range findings {
-		text := "not refused"
 		if f.Err != nil {
-			refused++
-			text = f.Err.Error()
+			useless++
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "credentials.%s: %s: %s\n", f.Name, f.URL, text)
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s: %s\n", f.Key, f.URL, outcome(f))
 	}
-	if refused > 0 {
-		return fmt.Errorf("%d of %d credentials are of no use", refused, len(findings))
+	if useless > 0 {
+		return fmt.Errorf("%d of %d credentials are of no use", useless, len(findings))
 	}
 	return nil
+}
+
+// outcome says what is proven of a credential.
+func outcome(f daemon.Finding) string {
+	switch {
+	case f.Err != nil:
+		return f.Err.Error()
+	case f.Accepted:
+		return "accepted"
+	default:
+		return "not refused, which proves nothing: the host gives strangers the same answer"
+	}
 }
 
 func configPrintCommand() *cobra.Command {

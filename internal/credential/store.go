@@ -116,14 +116,7 @@ func fromNetrc(name, data string, u *url.URL) (Credential, bool) {
 
 // Find implements Finder.
 func (s *Store) Find(ctx context.Context, u *url.URL) (Credential, bool, error) {
-	var best *holder
-	for i := range s.holders {
-		h := &s.holders[i]
-		if h.fits(u) && (best == nil || len(h.path) > len(best.path)) {
-			best = h
-		}
-	}
-	if best != nil {
+	if best := s.best(u); best != nil {
 		return best.find(ctx, u)
 	}
 	if s.netrc == "" || u.Scheme != "https" {
@@ -131,6 +124,32 @@ func (s *Store) Find(ctx context.Context, u *url.URL) (Credential, bool, error) 
 	}
 	c, ok := fromNetrc("netrc", s.netrc, u)
 	return c, ok, nil
+}
+
+// best is the entry for a URL, or nil.
+func (s *Store) best(u *url.URL) (best *holder) {
+	for i := range s.holders {
+		h := &s.holders[i]
+		if h.fits(u) && (best == nil || len(h.path) > len(best.path)) {
+			best = h
+		}
+	}
+	return best
+}
+
+// NetrcHosts are the hosts of the netrc file that are looked up there, each once: no entry
+// is for the whole of them.
+func (s *Store) NetrcHosts() []*url.URL {
+	var hosts []*url.URL
+	known := map[string]bool{}
+	for host := range netrc.Hosts(s.netrc) {
+		u := &url.URL{Scheme: "https", Host: host}
+		if !known[host] && s.best(u) == nil {
+			hosts = append(hosts, u)
+		}
+		known[host] = true
+	}
+	return hosts
 }
 
 func (h *holder) fits(u *url.URL) bool {

@@ -6,7 +6,10 @@
 // Sources: the manual of GNU inetutils; cmd/go/internal/auth/netrc.go and auth.go.
 package netrc
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
 // entry are the credentials for one machine.
 type entry struct{ machine, login, password string }
@@ -15,6 +18,32 @@ type entry struct{ machine, login, password string }
 // must be written as the host is in the URL, with its port if that names one, as for
 // the go command.
 func Find(data, host string) (login, password string, ok bool) {
+	for e := range entries(data) {
+		if strings.EqualFold(e.machine, host) {
+			return e.login, e.password, true
+		}
+	}
+	return "", "", false
+}
+
+// Hosts yields the machines that there are credentials for, in the order of the file and
+// as often as there.
+func Hosts(data string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for e := range entries(data) {
+			if !yield(e.machine) {
+				return
+			}
+		}
+	}
+}
+
+// entries yields those that are complete, each as soon as it is.
+func entries(data string) iter.Seq[entry] {
+	return func(yield func(entry) bool) { read(data, yield) }
+}
+
+func read(data string, yield func(entry) bool) {
 	var e entry
 	inMacro := false
 	for line := range strings.SplitSeq(data, "\n") {
@@ -32,14 +61,14 @@ func Find(data, host string) (login, password string, ok bool) {
 				break
 			}
 			inMacro = inMacro || words[0] == "macdef"
+			before := e.complete()
 			e.take(words[0], words[1])
-			if e.complete() && strings.EqualFold(e.machine, host) {
-				return e.login, e.password, true
+			if !before && e.complete() && !yield(e) {
+				return
 			}
 			words = words[2:]
 		}
 	}
-	return "", "", false
 }
 
 // take notes a word and its value. Those that are not known are passed over.

@@ -1,6 +1,7 @@
 package netrc
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -42,6 +43,13 @@ func TestNetrcIsReadAsTheGoCommandDoes(t *testing.T) {
 	const withPort = "machine go.example.com login x password y\nmachine go.example.com:8443 login u password p"
 	if login, _, ok := Find(withPort, "go.example.com:8443"); !ok || login != "u" {
 		t.Errorf("with a port: %q, %v", login, ok)
+	}
+}
+
+func TestHostsAreThoseWithALoginAndAPassword(t *testing.T) {
+	const data = "machine a login u password p\nmachine half login u\ndefault login u password p\nmachine b:8443 password p login u\nmacdef m\nmachine c login u password p\n\nmachine A login v password q"
+	if got := slices.Collect(Hosts(data)); !slices.Equal(got, []string{"a", "b:8443", "A"}) {
+		t.Errorf("hosts %q", got)
 	}
 }
 
