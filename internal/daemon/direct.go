@@ -103,18 +103,33 @@ func newCredentials(cfg *config.Config) (*credential.Store, error) {
 		}
 		o.Entries = append(o.Entries, e)
 	}
-	if cfg.Direct.CAFile != "" {
-		client, err := trusting(cfg.Direct.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("direct.ca_file: %w", err)
-		}
-		o.Client = client
+	var err error
+	if o.Client, err = apiClient(cfg.Direct); err != nil {
+		return nil, fmt.Errorf("direct.ca_file: %w", err)
 	}
 	s, err := credential.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	return s, nil
+}
+
+// apiClient reaches the API of GitHub, which the operator has named, by the same way out
+// as repositories.
+func apiClient(c config.Direct) (*http.Client, error) {
+	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	if c.CAFile != "" {
+		var err error
+		if client, err = trusting(c.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	transport := client.Transport.(*http.Transport)
+	transport.Proxy = nil
+	if way := wayOut(c.Proxy); way != nil {
+		transport.Proxy = func(r *http.Request) (*url.URL, error) { return way(r.URL) }
+	}
+	return client, nil
 }
 
 // Find implements credential.Finder.
