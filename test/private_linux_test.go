@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/goweir/weir/internal/modtest"
@@ -269,6 +272,58 @@ func TestF11AMovedTagKeepsItsBytes(t *testing.T) {
 	}
 	if after := w.get(t, "/corp.example.com/lib/@v/v1.0.0.zip"); !bytes.Equal(after.body, before.body) {
 		t.Errorf("the bytes have changed: %v", after)
+	}
+}
+
+// Credentials can be replaced, in their file or in the configuration, while weir runs: what
+// needs the new ones is fetched, and a configuration with a mistake changes nothing.
+func TestChangedCredentialsAreInForceWithoutARestart(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	c := newCompany(t)
+	w := c.weir(t, "off")
+	// Each in a repository of its own, for what is kept of one is not asked for again.
+	fetch := func(name string) response {
+		mod := "corp.example.com/" + name
+		c.forge.GoImport(mod, mod+" git https://git.example.com/group/"+name+".git")
+		_, err := c.forge.Repo("git.example.com/group/"+name+".git", modtest.Commit{Files: map[string]string{"go.mod": "module " + mod + "\n"}, Tags: []string{"v1.0.0"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.get(t, "/"+mod+"/@v/v1.0.0.zip")
+	}
+	c.forge.Require("git.example.com", "robot", "rotated")
+	if r := fetch("early"); r.status != http.StatusBadGateway {
+		t.Errorf("with the old password: %v", r)
+	}
+	replace(t, filepath.Join(c.files, "password"), "rotated\n")
+	w.awaitLog(t, 8*time.Second, reloaded, 1)
+	if r := fetch("second"); !r.whole() {
+		t.Errorf("with the new password: %v", r)
+	}
+
+	config := filepath.Join(c.files, "weir.yaml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.forge.Require("git.example.com", "token", "replaced")
+	password := regexp.MustCompile(`username: robot, password_file: \S+}`)
+	added := password.ReplaceAllString(string(text), "password: replaced}")
+	replace(t, config, added)
+	w.awaitLog(t, 8*time.Second, reloaded, 2)
+	if r := fetch("third"); !r.whole() {
+		t.Errorf("with another entry: %v", r)
+	}
+
+	replace(t, config, strings.Replace(added, "https://git.example.com", "http://git.example.com", 1))
+	w.awaitLog(t, 8*time.Second, refused, 1)
+	if r := fetch("fourth"); !r.whole() {
+		t.Errorf("after a mistake: %v", r)
+	}
+	if log := w.log.String(); strings.Contains(log, "rotated") || strings.Contains(log, "replaced") {
+		t.Errorf("the log shows a password: %s", log)
 	}
 }
 
