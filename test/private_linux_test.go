@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -324,6 +325,31 @@ func TestChangedCredentialsAreInForceWithoutARestart(t *testing.T) {
 	}
 	if log := w.log.String(); strings.Contains(log, "rotated") || strings.Contains(log, "replaced") {
 		t.Errorf("the log shows a password: %s", log)
+	}
+}
+
+// With direct.proxy off nothing goes through the proxy of the environment, which leads
+// nowhere here: not what a probe asks, and not how the token of an App is fetched for it.
+func TestAProxyThatIsOffIsOffForCredentialsToo(t *testing.T) {
+	if !inland(t, "git.example.com", "api.example.com") {
+		return
+	}
+	c := newCompany(t)
+	c.forge.Require("git.example.com", "x-access-token", "ghs_token")
+	c.forge.Handle("api.example.com", gitHubAPI("ghs_token"))
+	for proxy, want := range map[string]string{"off": "accepted\n", "": "could not be reached"} {
+		config := c.write(t, "probe.yaml", fmt.Sprintf(`
+upstream: off
+direct: {allow_hosts: ["*.example.com"], ca_file: %s, proxy: %q}
+credentials:
+  app: {url: "https://git.example.com/group", github_app: 1, github_installation: 2, github_key_file: %s, github_api: "https://api.example.com"}
+`, c.forge.CAFile, proxy, c.write(t, "key", newAppKey(t))))
+		cmd := exec.CommandContext(t.Context(), "weir", "config", "check", "--probe", "--config", config, "--data", c.files)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.files, "HTTPS_PROXY=http://127.0.0.1:1", endAtOnce}
+		out, err := cmd.CombinedOutput()
+		if (err == nil) != (proxy == "off") || !strings.Contains(string(out), "credentials.app: https://git.example.com/group: ") || !strings.Contains(string(out), want) {
+			t.Errorf("with the proxy %q: %v %s", proxy, err, out)
+		}
 	}
 }
 

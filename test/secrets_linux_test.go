@@ -158,10 +158,25 @@ func (c *confidants) openForge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.forge.Handle("api.example.com", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	c.forge.Handle("api.example.com", gitHubAPI(c.secrets["the token of an app"].text))
+}
+
+// gitHubAPI gives every App a token.
+func gitHubAPI(token string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusCreated)
-		fmt.Fprintf(w, `{"token": %q, "expires_at": %q}`, c.secrets["the token of an app"].text, time.Now().Add(time.Hour).Format(time.RFC3339))
-	}))
+		fmt.Fprintf(w, `{"token": %q, "expires_at": %q}`, token, time.Now().Add(time.Hour).Format(time.RFC3339))
+	})
+}
+
+// newAppKey is the private key of an App, in PEM.
+func newAppKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 }
 
 // tunnel leads to the forge, wherever one wants to go, but for one host.
@@ -205,11 +220,7 @@ func (c *confidants) file(t *testing.T, name, text string) string {
 func (c *confidants) configuration(t *testing.T) string {
 	t.Helper()
 	text := func(of string) string { return c.secrets[of].text }
-	appKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(appKey)}))
+	key := newAppKey(t)
 	c.secrets["the key of an app"] = secret{"", strings.Split(key, "\n")[1], ""}
 	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.provider.Certificate().Raw}))
 	return fmt.Sprintf(`
