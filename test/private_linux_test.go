@@ -155,7 +155,7 @@ func (c *company) write(t *testing.T, name, text string) string {
 }
 
 // weir starts a weir that has what it takes, and an upstream for all that is public.
-func (c *company) weir(t *testing.T, upstream string) *weir {
+func (c *company) weir(t *testing.T, upstream string, env ...string) *weir {
 	t.Helper()
 	config := c.write(t, "weir.yaml", `
 upstream: `+upstream+`
@@ -165,7 +165,7 @@ credentials:
   forge: {url: "https://git.example.com/group", username: robot, password_file: `+c.write(t, "password", canary)+`}
 log: {access: all, level: debug}
 `)
-	return startWeir(t, "WEIR_CONFIG="+config)
+	return startWeir(t, append(env, "WEIR_CONFIG="+config)...)
 }
 
 // download is what "go mod download -json" tells.
@@ -229,6 +229,75 @@ func TestA14PrivateModulesComeFromVersionControlAndFromNowhereElse(t *testing.T)
 		}
 	}
 	checkCanary(t, w)
+}
+
+// A16: no checksum database hears of a private module, neither from weir nor from
+// the go command, whichever database each of the two has been told to use. Public
+// modules can be looked up all the same.
+func TestA16NoChecksumDatabaseHearsOfAPrivateModule(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com", "sum.example.org", "other.example.org", "sum.golang.org") {
+		return
+	}
+	const private, public = "corp.example.com/lib@v1.0.0", "example.com/public@v1.0.0"
+	c := newCompany(t)
+	upstream := modtest.New(simple("example.com/public", "v1.0.0"))
+	url := upstream.Start(t)
+	databases := map[string]*modtest.SumDB{}
+	for _, name := range []string{"sum.example.org", "other.example.org", "sum.golang.org"} {
+		databases[name] = modtest.NewSumDB(name, upstream)
+		c.forge.Handle(name, databases[name])
+	}
+	heard := func(lookup string) (n int) {
+		for path, times := range upstream.Requests() {
+			if strings.Contains(path, lookup) {
+				n += times
+			}
+		}
+		return n + c.forge.Count(lookup)
+	}
+	for name, tt := range map[string]struct {
+		weir, client string // the names of their databases
+		told         string // what the go command says of the public module; empty: it gets it
+	}{
+		"that of weir":          {"sum.example.org", "sum.example.org", ""},
+		"another":               {"sum.example.org", "other.example.org", "GOSUMDB"},
+		"another, weir has off": {"off", "other.example.org", "GOSUMDB"},
+		// Its key is known, and this one is not it.
+		"that of the go command":               {"sum.example.org", "sum.golang.org", "sum.golang.org was answered for with something that it has not signed"},
+		"that of the go command, weir has off": {"off", "sum.golang.org", "sum.golang.org was answered for with something that it has not signed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sumdb := "off"
+			if db := databases[tt.weir]; db != nil {
+				sumdb = db.Key()
+			}
+			w := c.weir(t, url, "WEIR_SUMDB="+sumdb, "SSL_CERT_FILE="+c.forge.CAFile)
+			db := databases[tt.client]
+			machine := func(gosumdb string, env ...string) *machine {
+				m := newMachine(t, w.url, gosumdb, "module example.com/project\n")
+				m.env = append(m.env, append(env, "SSL_CERT_FILE="+c.forge.CAFile)...)
+				return m
+			}
+			out, _, err := machine(db.Key()).run(t, "mod", "download", private)
+			if err == nil || !strings.Contains(out, "403 Forbidden") || !strings.Contains(out, "GONOSUMDB") {
+				t.Errorf("a client that does not know what is private: %v\n%s", err, out)
+			}
+			lookup := db.Name() + "/lookup/" + public
+			before := heard(lookup)
+			out, _, err = machine(db.Key()).run(t, "mod", "download", public)
+			if (err == nil) != (tt.told == "") || !strings.Contains(out, tt.told) {
+				t.Errorf("a public module: %v\n%s", err, out)
+			}
+			if asked := heard(lookup) > before; asked != (tt.told != "GOSUMDB") {
+				t.Errorf("the database heard of the public module: %v", asked)
+			}
+			machine(db.Key(), "GONOSUMDB=corp.example.com").downloads(t, private)
+			machine(db.Key()+" https://"+db.Name(), "GONOSUMDB=corp.example.com").downloads(t, private, public)
+			if n := heard("/lookup/corp"); n > 0 {
+				t.Errorf("databases were asked %d times for private modules", n)
+			}
+		})
+	}
 }
 
 // checkCanary looks for the password in all that weir shows.

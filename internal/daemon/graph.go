@@ -35,8 +35,9 @@ var tierOptions = tier.Options{
 // graph is everything that a reload replaces: where artifacts come from.
 type graph struct {
 	source    source.Source
-	offline   bool            // there is no upstream
-	db        *sumdb.Database // nil when verification is off
+	offline   bool              // there is no upstream
+	db        *sumdb.Database   // proves what upstreams send; nil when verification is off
+	mirrored  []*sumdb.Database // all that clients can ask here
 	routes    routes
 	upstreams []*pool.Upstream // in use
 	adopt     []func()         // puts the settings of the upstreams in force
@@ -62,14 +63,19 @@ func (g *graph) start() {
 func (g *graph) stop() {
 	g.cancel()
 	g.tasks.Wait()
-	if g.db != nil {
-		g.db.Close()
+	g.close()
+}
+
+// close ends the lookups of the checksum databases.
+func (g *graph) close() {
+	for _, db := range g.mirrored {
+		db.Close()
 	}
 }
 
 // build makes a graph from a configuration and starts nothing.
 //
-//	checksum database paths ─► mirror ─► every upstream, then the database itself
+//	checksum database paths ─► its mirror ─► every upstream, then the database itself
 //	modules of a route ──────► the upstreams of the route, verified or not
 //	private modules ─────────► version control
 //	modules outside it ──────► the upstreams in order
@@ -89,17 +95,61 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 	if g.routes, err = b.routes(links); err != nil {
 		return nil, err
 	}
-	sums := source.Refuse(artifact.NotFound("this checksum database is not mirrored here"))
-	if !parsed.Off {
-		if g.db, err = b.database(parsed, g.routes.unproven); err != nil {
-			return nil, err
-		}
-		sums = source.Split(func(n artifact.Name) bool { return n.DB == g.db.Name() }, g.db.Mirror(), sums)
+	sums, err := b.sums(g, parsed)
+	if err != nil {
+		return nil, err
 	}
 	g.upstreams, g.adopt = slices.Collect(maps.Values(b.members)), b.adopt
 	g.source = source.Split(func(n artifact.Name) bool { return n.Kind.IsSum() }, sums, g.routes.source(g.db))
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil
+}
+
+// sums makes the checksum databases of a graph and returns what answers for all of
+// them. Where modules are kept from databases, no client may be led to one by itself.
+func (b *builder) sums(g *graph, parsed gosumdb.Config) (source.Source, error) {
+	configs, err := mirrored(b.cfg, parsed)
+	if err != nil {
+		return nil, err
+	}
+	answers := source.Refuse(artifact.NotFound("this checksum database is not mirrored here"))
+	if keepsNames(b.cfg) {
+		answers = sumdb.Withheld(g.routes.unproven)
+	}
+	for _, c := range configs {
+		db, err := b.database(c, g.routes.unproven)
+		if err != nil {
+			g.close()
+			return nil, err
+		}
+		if c.Name == parsed.Name {
+			g.db = db
+		}
+		g.mirrored = append(g.mirrored, db)
+		answers = source.Split(func(n artifact.Name) bool { return n.DB == c.Name }, db.Mirror(), answers)
+	}
+	return answers, nil
+}
+
+// mirrored are the checksum databases that clients can ask here: the configured one
+// and, where they are led to no other, the one that the go command asks by default,
+// so that public modules can still be looked up.
+func mirrored(cfg *config.Config, parsed gosumdb.Config) (all []gosumdb.Config, err error) {
+	if !parsed.Off {
+		all = append(all, parsed)
+	}
+	if !keepsNames(cfg) || parsed.Name == gosumdb.Default {
+		return all, nil
+	}
+	usual, err := gosumdb.Parse(gosumdb.Default)
+	return append(all, usual), err
+}
+
+// keepsNames reports whether there are modules that no checksum database may hear of.
+func keepsNames(cfg *config.Config) bool {
+	return len(cfg.Private)+len(cfg.NoSumdb) > 0 || slices.ContainsFunc(cfg.Routes, func(r config.Route) bool {
+		return r.Private || r.SumdbPolicy == config.PolicyOff
+	})
 }
 
 // noSource reports whether nothing is ever fetched.

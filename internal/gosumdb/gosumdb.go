@@ -24,9 +24,12 @@ type Config struct {
 	URL  string // where the database itself is, when it was said; empty: at https://Name
 }
 
+// Default is the database that the go command asks when GOSUMDB is not set.
+const Default = "sum.golang.org"
+
 // known are the databases whose keys the go command knows.
 var known = map[string]Config{
-	"sum.golang.org":       {Key: golangKey},
+	Default:                {Key: golangKey},
 	"sum.golang.google.cn": {Key: golangKey, URL: "https://sum.golang.google.cn"},
 }
 

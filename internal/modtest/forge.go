@@ -50,7 +50,7 @@ type ForgeRequest struct {
 }
 
 // forgeNames are the names in the certificate.
-var forgeNames = []string{"example.com", "*.example.com", "example.org", "*.example.org", "github.com", "gopkg.in"}
+var forgeNames = []string{"example.com", "*.example.com", "example.org", "*.example.org", "github.com", "gopkg.in", "sum.golang.org"}
 
 // NewForge starts a Forge that serves the repositories in a folder until the
 // test ends.

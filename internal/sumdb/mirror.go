@@ -44,11 +44,7 @@ func (d *Database) mirror(ctx context.Context, n artifact.Name) ([]byte, error) 
 
 func (d *Database) mirrorLookup(ctx context.Context, n artifact.Name) ([]byte, error) {
 	if d.o.Private(n.Module) {
-		return nil, &artifact.Error{
-			Class:  artifact.ErrForbidden,
-			Reason: fmt.Sprintf("%s is private here, so that %s must not hear of it", n.Module, d.config.Name),
-			Hint:   "set GONOSUMDB on the client to a pattern that matches the module",
-		}
+		return nil, refusePrivate(n)
 	}
 	r, err := d.lookup(ctx, n.Module, n.Version)
 	return r.raw, err
@@ -63,4 +59,31 @@ func (d *Database) mirrorTile(ctx context.Context, n artifact.Name) ([]byte, err
 		return d.ask(ctx, n) // of records, which auditors prove as they read them
 	}
 	return d.tile(ctx, t)
+}
+
+func refusePrivate(n artifact.Name) error {
+	return &artifact.Error{
+		Class:  artifact.ErrForbidden,
+		Reason: fmt.Sprintf("%s is private here, so that %s must not hear of it", n.Module, n.DB),
+		Hint:   "set GONOSUMDB or GOPRIVATE on the client to a pattern that matches the module",
+	}
+}
+
+// Withheld is a Source of the paths of databases that are not mirrored, for a server
+// that knows private modules. It answers "supported" and refuses all else: a client
+// that were told otherwise would ask such a database itself, for private modules, too.
+func Withheld(private func(module string) bool) source.Source {
+	return source.Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
+		switch {
+		case n.Kind == artifact.SumSupported:
+			return blob.FromBytes(blob.Info{}, nil), nil
+		case n.Kind == artifact.SumLookup && private(n.Module):
+			return nil, refusePrivate(n)
+		}
+		return nil, &artifact.Error{
+			Class:  artifact.ErrForbidden,
+			Reason: fmt.Sprintf("%s is not mirrored here, and nobody is sent to it, who might ask it for what is private", n.DB),
+			Hint:   "set GONOSUMDB on the client to what is private, and GOSUMDB to the key of the database and its URL, so that it is asked directly; or name it as sumdb of this server",
+		}
+	})
 }

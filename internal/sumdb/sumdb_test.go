@@ -396,6 +396,35 @@ func TestA16SupportedIsAnsweredWithoutAskingAnybody(t *testing.T) {
 	}
 }
 
+func TestA16NoClientIsLedToADatabaseThatIsWithheld(t *testing.T) {
+	private := func(module string) bool { return strings.HasPrefix(module, "corp.example/") }
+	withheld := sumdb.Withheld(private)
+	for path, advice := range map[string]string{
+		"supported":                            "",
+		"lookup/corp.example/x@v1.0.0":         "set GONOSUMDB or GOPRIVATE on the client",
+		"lookup/example.com/x@v1.0.0":          "GOSUMDB to the key of the database and its URL",
+		"lookup/golang.org/toolchain@v0.0.1-x": "GOSUMDB to the key of the database and its URL",
+		"latest":                               "GOSUMDB to the key of the database and its URL",
+		"tile/8/0/000":                         "GOSUMDB to the key of the database and its URL",
+	} {
+		n, err := artifact.Parse("sumdb/other.example/db/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = withheld.Fetch(t.Context(), n)
+		if advice == "" {
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			continue
+		}
+		wantClass(t, err, artifact.ErrForbidden)
+		if _, hint := artifact.Explain(err); !strings.Contains(hint, advice) {
+			t.Errorf("%s: %q", path, hint)
+		}
+	}
+}
+
 func TestA13LiesAreRefusedAndNotStored(t *testing.T) {
 	onLookup := func(f func([]byte) []byte) func(artifact.Name, []byte) ([]byte, error) {
 		return func(n artifact.Name, honest []byte) ([]byte, error) {
