@@ -37,6 +37,9 @@ type Blob struct {
 	// Next brings the same artifact from elsewhere, after this body broke off
 	// or failed its check for the given cause; nil: there is nowhere else.
 	Next func(ctx context.Context, cause error) (*Blob, error)
+	// Refs says, of a list of versions, which commits the names of the repository
+	// stand for now, such as refs/tags/v1.2.3; nil: the source does not say.
+	Refs map[string]string
 }
 
 // FromBytes returns a Blob of bytes in memory. The caller gives data away.

@@ -95,7 +95,7 @@ func (s *Source) work(ctx context.Context, k *clones.Clone, c *cage.Cage, r orig
 	h := &haul{cage: c}
 	switch n.Kind {
 	case artifact.List:
-		h.text = a.list()
+		h.text, h.refs = a.list(), s.refs(ctx, c, r, n.Module)
 		return h, nil
 	case artifact.Latest, artifact.Query:
 		files, err := readSmall(c, n.Module, a.Version)

@@ -27,6 +27,8 @@ func TestAListIsOneQuestionAndFetchesNothing(t *testing.T) {
 	c.Files["big"] = incompressible(caged, 1<<20)
 	repo(t, f, caged, c)
 	s := open(t, f)
+	refsOf(t, s) // takes a question more, now and then
+	f.Reset()
 	mustFetch(t, s, caged+"/@v/list")
 	if refs, posts := f.Count("/info/refs"), f.Count("/git-upload-pack"); refs != 1 || posts > 1 { // by protocol version 2 the refs come in a second request
 		t.Errorf("%d and %d requests: %+v", refs, posts, f.Requests())
@@ -119,6 +121,9 @@ func TestAMovedTagBreaksNothing(t *testing.T) {
 	mustFetch(t, s, caged+"/@v/v1.1.0.zip")
 	mustFetch(t, s, caged+"/@v/main.info")
 	mustFetch(t, s, caged+"/@v/v1.0.0.zip")
+	if refs := refsOf(t, s); refs["refs/tags/v1.0.0"] != git(t, r, "rev-parse", "v1.0.0") {
+		t.Errorf("v1.0.0 is told to be at %q", refs["refs/tags/v1.0.0"])
+	}
 	commit(t, r, modtest.Commit{Files: files{"z": "1"}})
 	if got := versionOf(t, mustFetch(t, s, caged+"/@v/main.info")); !strings.HasPrefix(got, "v1.1.1-0.") {
 		t.Errorf("main is %s", got)
@@ -126,6 +131,36 @@ func TestAMovedTagBreaksNothing(t *testing.T) {
 	git(t, r, "tag", "-d", "v1.1.0")
 	if got := mustFetch(t, s, caged+"/@v/list"); got != "v1.0.0\n" {
 		t.Errorf("list = %q", got)
+	}
+}
+
+// refsOf returns what the list of versions says of the repository.
+func refsOf(t *testing.T, s *Source) map[string]string {
+	t.Helper()
+	b, err := s.Fetch(patient(t), name(t, caged+"/@v/list"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Refs
+}
+
+func TestWhatTagsStandForIsAskedNowAndThenOnly(t *testing.T) {
+	f := newForge(t)
+	r := repo(t, f, caged, simple(caged, "v1.0.0"))
+	git(t, r, "-c", "user.name=a", "-c", "user.email=a@example.com", "tag", "-a", "-m", "annotated", "v1.1.0", "main")
+	w := wrap(t, "")
+	s := open(t, f, w.use)
+	first := refsOf(t, s)
+	for _, version := range []string{"v1.0.0", "v1.1.0"} {
+		if got, want := first["refs/tags/"+version], git(t, r, "rev-parse", version+"^{commit}"); got != want {
+			t.Errorf("%s is told to be at %q, not %s", version, got, want)
+		}
+	}
+	if again := refsOf(t, s); again != nil {
+		t.Errorf("told again: %v", again)
+	}
+	if asked := w.calls(t, "ls-remote -q --tags"); len(asked) != 1 {
+		t.Errorf("asked %d times", len(asked))
 	}
 }
 

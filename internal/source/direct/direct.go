@@ -13,7 +13,8 @@
 //     command line, and in no error;
 //   - clones are kept, within a bound, and shared by all versions of a
 //     repository, so that a further version costs what it adds, and a version
-//     list one question (package clones);
+//     list one question (package clones), with another one now and then, by which
+//     it is seen that tags have moved ([blob.Blob.Refs]);
 //   - equal work is done once for all who want it (package share), and a host that
 //     hangs holds up nobody who wants something from another one (package limit);
 //   - only proven absence is ErrNotFound. What is not proven, such as a host
@@ -119,6 +120,7 @@ type Source struct {
 
 	repositories *recent.Memory[string, origin.Repository]
 	versions     *recent.Memory[module.Version, small]
+	refsAsked    *recent.Memory[string, struct{}] // by module
 	locating     *share.Flights[origin.Repository]
 	hauling      *share.Flights[*haul]
 
@@ -154,6 +156,7 @@ func New(o Options) (*Source, error) {
 	s.fetches = limit.NewInFlight(room, max(1, room*3/4)) // one host gets three quarters at most
 	s.repositories = recent.New[string, origin.Repository](rememberedRepositories)
 	s.versions = recent.New[module.Version, small](rememberedVersions)
+	s.refsAsked = recent.New[string, struct{}](rememberedRepositories)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.locating = share.NewFlights[origin.Repository](s.ctx, &s.going, nil)
 	s.hauling = share.NewFlights(s.ctx, &s.going, (*haul).share)

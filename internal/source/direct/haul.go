@@ -15,7 +15,8 @@ import (
 
 // A haul is what one go command has brought.
 type haul struct {
-	text  []byte // a list, or the .info for a query
+	text  []byte            // a list, or the .info for a query
+	refs  map[string]string // with a list: commits by name
 	small small
 	zip   string // the file, within the cage
 
@@ -63,7 +64,9 @@ func (h *haul) blob(n artifact.Name) (*blob.Blob, error) {
 	case artifact.Info, artifact.Mod:
 		return h.small.blob(n), nil
 	}
-	return blob.FromBytes(blob.Info{}, h.text), nil
+	b := blob.FromBytes(blob.Info{}, h.text)
+	b.Refs = h.refs
+	return b, nil
 }
 
 func openZip(name string) (*blob.Blob, error) {

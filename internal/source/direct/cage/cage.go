@@ -71,12 +71,22 @@ func (c *Cage) Redact(text string) string {
 // Run runs the go command. The error is an [exec.ExitError] if it ended badly, whatever
 // that means; all others say why it did not get as far.
 func (c *Cage) Run(ctx context.Context, args ...string) (stdout, stderr string, err error) {
+	return c.run(ctx, c.keeper.tool, args)
+}
+
+// Git runs git as the go command would, and returns what it says.
+func (c *Cage) Git(ctx context.Context, args ...string) (stdout string, err error) {
+	stdout, _, err = c.run(ctx, c.keeper.git, args)
+	return stdout, err
+}
+
+func (c *Cage) run(ctx context.Context, program string, args []string) (stdout, stderr string, err error) {
 	k, root := c.keeper, c.repository.Prefix
 	late := &artifact.Error{Class: artifact.ErrTimeout, Reason: fmt.Sprintf("fetch timed out: the repository of %s took longer than %s", root, k.o.Timeout)}
 	ctx, cancel := context.WithTimeoutCause(ctx, k.o.Timeout, late)
 	defer cancel()
 	watched, stop := c.watchDisk(ctx)
-	stdout, stderr, err = command.Run(watched, command.Command{Path: k.tool, Args: args, Dir: cmp.Or(k.cwd, c.work()), Env: c.env})
+	stdout, stderr, err = command.Run(watched, command.Command{Path: program, Args: args, Dir: cmp.Or(k.cwd, c.work()), Env: c.env})
 	stop()
 	switch {
 	case watched.Err() != nil:

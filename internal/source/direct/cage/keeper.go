@@ -36,6 +36,7 @@ type Options struct {
 type Keeper struct {
 	o     Options
 	tool  string // the go command
+	git   string // the one that the go command runs
 	path  string // PATH of commands
 	cwd   string // the folder commands run in; empty: that of their workspace
 	proxy *proxy

@@ -34,6 +34,9 @@ func (k *Keeper) findCommands() error {
 	}
 	k.tool = tool
 	k.path = filepath.Dir(tool) + string(filepath.ListSeparator) + os.Getenv("PATH")
+	if k.git, err = exec.LookPath(filepath.Join(filepath.Dir(tool), "git")); err != nil {
+		k.git = "git"
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	home := os.TempDir()
