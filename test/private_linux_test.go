@@ -321,17 +321,19 @@ func checkCanary(t *testing.T, w *weir) {
 	}
 }
 
-// A moved tag changes nothing for those who ask weir.
+// A moved tag changes nothing for those who ask weir, and those who run it hear of it.
 func TestF11AMovedTagKeepsItsBytes(t *testing.T) {
 	if !inland(t, "corp.example.com", "git.example.com") {
 		return
 	}
 	c := newCompany(t)
 	w := c.weir(t, "off")
-	before := w.get(t, "/corp.example.com/lib/@v/v1.0.0.zip")
-	if !before.whole() {
-		t.Fatal(before)
+	for _, path := range files("corp.example.com/lib", "v1.0.0") {
+		if r := w.get(t, path); !r.whole() {
+			t.Fatal(r)
+		}
 	}
+	before := w.get(t, "/corp.example.com/lib/@v/v1.0.0.zip")
 	if _, err := c.lib.Git("tag", "-f", "v1.0.0", "main"); err != nil {
 		t.Fatal(err)
 	}
@@ -343,6 +345,16 @@ func TestF11AMovedTagKeepsItsBytes(t *testing.T) {
 	if after := w.get(t, "/corp.example.com/lib/@v/v1.0.0.zip"); !bytes.Equal(after.body, before.body) {
 		t.Errorf("the bytes have changed: %v", after)
 	}
+	if r := w.get(t, "/corp.example.com/lib/@v/list"); string(r.body) != "v1.0.0\nv1.1.0\n" {
+		t.Error(r)
+	}
+	if n := w.metric(t, "weir_moved_tags_total"); n != 1 {
+		t.Errorf("%v tags have moved", n)
+	}
+	eventually(t, 20*time.Second, "the log tells of the tag", func() bool {
+		log := w.log.String()
+		return strings.Contains(log, `msg="a tag has moved; the version stays as it was stored" module=corp.example.com/lib version=v1.0.0 tag=refs/tags/v1.0.0`)
+	})
 }
 
 // Credentials can be replaced, in their file or in the configuration, while weir runs: what

@@ -53,7 +53,7 @@ type Turns interface {
 	Wait(ctx context.Context, client string) (release func(), err error)
 }
 
-// Options are the bounds of a Cache. All must be set, but for TimesOf and OnEvent.
+// Options are the bounds of a Cache. All must be set, but for TimesOf, OnEvent and OnMoved.
 type Options struct {
 	Times                                  // of all modules but those that TimesOf knows
 	TimesOf     func(module string) *Times // nil: there are no others
@@ -65,6 +65,7 @@ type Options struct {
 	FillTimeout time.Duration              // the longest a fetch may take as a whole
 	Fallback    blob.Files                 // temporary files for when the store lends none
 	OnEvent     func(Event)                // called after each fill and store failure; must be quick
+	OnMoved     func(Moved)                // called once for each tag that is found to have moved; must be quick
 }
 
 // Cache is a read-through cache. It is safe for concurrent use.
@@ -76,6 +77,7 @@ type Cache struct {
 	running atomic.Int64 // fills
 	missing *otter.Cache[string, missing]
 	mutable *otter.Cache[string, *entry]
+	moved   *otter.Cache[string, struct{}] // what has been told of tags
 
 	ctx    context.Context // ends with Close; the parent of every fill
 	cancel context.CancelFunc
@@ -94,6 +96,7 @@ type Cache struct {
 // Bounds of what is kept in memory about artifacts that are absent or mutable.
 const (
 	maxMissing      = 10_000   // entries
+	maxMoved        = 10_000   // entries
 	maxMutable      = 16 << 20 // bytes
 	mutableOverhead = 256      // bytes of an entry beside its body, about
 )
@@ -111,6 +114,7 @@ func New(st store.Store, src source.Source, o Options) *Cache {
 				return uint32(len(key) + len(e.blob.Data) + mutableOverhead)
 			},
 		}),
+		moved:   otter.Must(&otter.Options[string, struct{}]{MaximumSize: maxMoved}),
 		ctx:     ctx,
 		cancel:  cancel,
 		seed:    maphash.MakeSeed(),
@@ -129,6 +133,9 @@ func New(st store.Store, src source.Source, o Options) *Cache {
 func (c *Cache) Reconfigure(src source.Source, o Options) {
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}
+	}
+	if o.OnMoved == nil {
+		o.OnMoved = func(Moved) {}
 	}
 	c.limits.Store(&o)
 	c.src.Store(&src)

@@ -224,6 +224,7 @@ type answer struct {
 	hold   <-chan struct{} // before anything is answered
 	gate   <-chan struct{} // after the first half of the body
 	next   *answer
+	refs   map[string]string
 }
 
 func (s *testSource) set(key string, a answer) {
@@ -260,7 +261,7 @@ func (a answer) blob(ctx context.Context) (*blob.Blob, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	b := &blob.Blob{Info: blob.Info{Size: a.size}, Body: io.NopCloser(&body{ctx: ctx, answer: a, rest: a.body})}
+	b := &blob.Blob{Info: blob.Info{Size: a.size}, Refs: a.refs, Body: io.NopCloser(&body{ctx: ctx, answer: a, rest: a.body})}
 	if a.size == 0 {
 		b.Size = int64(len(a.body))
 	}
@@ -719,6 +720,41 @@ func TestF14AWeekWithoutUpstreamsTakesNothingAwayThatIsHeld(t *testing.T) {
 		w.want(text(a, err), "stale v1.0.0\n")
 		if a.Age < 7*24*time.Hour {
 			t.Errorf("an age of %v", a.Age)
+		}
+		w.cache.Close()
+	})
+}
+
+// F11: the first bytes stay, and it is told once that a tag has moved since.
+func TestMovedTagsOfStoredVersionsAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		w := newWorld(t, func(o *cache.Options) {
+			o.OnMoved = func(m cache.Moved) {
+				told = append(told, fmt.Sprintf("%s@%s %s: %s, was %s", m.Module, m.Version, m.Tag, m.Is, m.Was))
+			}
+		})
+		for version, origin := range map[string]string{
+			"v1.0.0": `{"Ref":"refs/tags/v1.0.0","Hash":"aa"}`, "v1.1.0": `{"Ref":"refs/tags/v1.1.0","Hash":"bb"}`, "v1.2.0": `{"Hash":"cc"}`, "v1.3.0": `{}`,
+		} {
+			w.source.set("m.test/m/@v/"+version+".info", answer{body: `{"Version":"` + version + `","Origin":` + origin + `}`})
+			w.get("m.test/m/@v/" + version + ".info")
+		}
+		const versions = "v1.0.0\nv1.1.0\nv1.2.0\nv1.3.0\nv1.4.0\n"
+		for _, refs := range []map[string]string{
+			nil,
+			{"refs/tags/v1.0.0": "aa", "refs/tags/v1.1.0": "bb", "refs/tags/v1.4.0": "dd"},
+			{"refs/tags/v1.0.0": "ee", "refs/tags/v1.2.0": "ee", "refs/tags/v1.4.0": "ee"},
+			{"refs/tags/v1.0.0": "ee", "refs/tags/v1.1.0": "bb"},
+			{"refs/tags/v1.0.0": "ff"},
+		} {
+			w.source.set("m.test/m/@v/list", answer{body: versions, refs: refs})
+			w.want(w.get("m.test/m/@v/list"), "miss "+versions)
+			time.Sleep(2 * time.Minute)
+		}
+		want := []string{"m.test/m@v1.0.0 refs/tags/v1.0.0: ee, was aa", "m.test/m@v1.0.0 refs/tags/v1.0.0: ff, was aa"}
+		if !slices.Equal(told, want) {
+			t.Errorf("told: %q", told)
 		}
 		w.cache.Close()
 	})

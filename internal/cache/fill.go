@@ -34,6 +34,7 @@ func (c *Cache) fill(ctx context.Context, f *flight) (stored bool, err error) {
 		err = c.receive(ctx, f, b, files)
 		b.Close()
 		if err == nil {
+			f.refs = b.Refs
 			stored, err = c.accept(ctx, f)
 		}
 		if err == nil || stored {

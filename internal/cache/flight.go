@@ -37,8 +37,9 @@ type flight struct {
 
 	// Of the fill alone.
 	in      *intake
-	spoiled bool  // what has been announced is wrong and cannot be mended
-	rest    fetch // where a good body may still come from, for the next flight
+	refs    map[string]string // what the source says of the repository
+	spoiled bool              // what has been announced is wrong and cannot be mended
+	rest    fetch             // where a good body may still come from, for the next flight
 
 	users int // the fill and the callers that may still look at spool; guarded by Cache.mu
 }

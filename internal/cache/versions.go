@@ -90,6 +90,7 @@ func (c *Cache) finishList(ctx context.Context, f *flight, missing error) error 
 		c.emit(Event{Op: OpList, Name: f.name, Err: err}) // an incomplete list is better than none
 	}
 	if missing == nil {
+		c.compareTags(ctx, mod, have.listed, f.refs)
 		c.keep(ctx, f, formatList(mod, source.Versions(mod, f.spool.Bytes()), have.listed), false)
 		return nil
 	}

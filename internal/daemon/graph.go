@@ -206,6 +206,7 @@ func (d *daemon) cacheOptions(cfg *config.Config, g *graph) cache.Options {
 		FillTimeout: fillTimeout(cfg),
 		Fallback:    tempFiles{},
 		OnEvent:     d.event,
+		OnMoved:     d.moved,
 	}
 }
 
@@ -233,6 +234,15 @@ func (d *daemon) event(e cache.Event) {
 		level = slog.LevelError
 	}
 	d.log.LogAttrs(context.Background(), level, "cache", slog.String("op", e.Op.String()), slog.String("artifact", e.Name.String()), slog.String("error", artifact.Clean(e.Err.Error(), 1000)))
+}
+
+// moved tells that a tag stands for something else than what is served for it.
+func (d *daemon) moved(m cache.Moved) {
+	d.metrics.MovedTag()
+	d.log.LogAttrs(context.Background(), slog.LevelWarn, "a tag has moved; the version stays as it was stored",
+		slog.String("module", m.Module), slog.String("version", m.Version), slog.String("tag", artifact.Clean(m.Tag, 300)),
+		slog.String("stored", artifact.Clean(m.Was, 80)), slog.String("now", artifact.Clean(m.Is, 80)), slog.Time("since", m.Since),
+		slog.String("what to do", "ask those who moved it to put it back, and to release the change as a new version"))
 }
 
 // prefetchOptions let nothing be fetched ahead that could not be kept, or that

@@ -65,7 +65,7 @@ func refusePrivate(n artifact.Name) error {
 	return &artifact.Error{
 		Class:  artifact.ErrForbidden,
 		Reason: fmt.Sprintf("%s is private here, so that %s must not hear of it", n.Module, n.DB),
-		Hint:   "set GONOSUMDB or GOPRIVATE on the client to a pattern that matches the module",
+		Hint:   "set GONOSUMDB on the client to a pattern that matches the module",
 	}
 }
 

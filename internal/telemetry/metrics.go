@@ -41,6 +41,7 @@ type Metrics struct {
 	alarms           *prometheus.CounterVec
 	resumed          *prometheus.CounterVec
 	retried          prometheus.Counter
+	movedTags        prometheus.Counter
 	changes          *prometheus.CounterVec
 	refused          *prometheus.CounterVec
 }
@@ -84,11 +85,13 @@ func NewMetrics(version string) *Metrics {
 			Help: "Clients turned away at the door, by reason."}, []string{"reason"}),
 		retried: prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_retries_total",
 			Help: "Fetches tried again since no upstream had answered well."}),
+		movedTags: prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_moved_tags_total",
+			Help: "Tags found to stand for another commit than when their version was stored."}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(build, m.requests, m.duration, m.sent, m.upstream, m.upstreamDuration,
-		m.fills, m.fillDuration, m.received, m.storeErrors, m.alarms, m.resumed, m.retried, m.changes, m.refused,
+		m.fills, m.fillDuration, m.received, m.storeErrors, m.alarms, m.resumed, m.retried, m.movedTags, m.changes, m.refused,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, k := range artifact.Kinds() {
 		m.hits[k] = hit{
@@ -180,6 +183,9 @@ func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc
 
 // Retried counts a fetch that is tried again.
 func (m *Metrics) Retried() { m.retried.Inc() }
+
+// MovedTag counts a tag that stands for another commit than the stored version.
+func (m *Metrics) MovedTag() { m.movedTags.Inc() }
 
 // Source counts the requests to an upstream. The name must be one of few and
 // hold no secret.
