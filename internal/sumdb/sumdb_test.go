@@ -401,7 +401,7 @@ func TestA16NoClientIsLedToADatabaseThatIsWithheld(t *testing.T) {
 	withheld := sumdb.Withheld(private)
 	for path, advice := range map[string]string{
 		"supported":                            "",
-		"lookup/corp.example/x@v1.0.0":         "set GONOSUMDB or GOPRIVATE on the client",
+		"lookup/corp.example/x@v1.0.0":         "set GONOSUMDB on the client",
 		"lookup/example.com/x@v1.0.0":          "GOSUMDB to the key of the database and its URL",
 		"lookup/golang.org/toolchain@v0.0.1-x": "GOSUMDB to the key of the database and its URL",
 		"latest":                               "GOSUMDB to the key of the database and its URL",

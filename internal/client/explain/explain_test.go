@@ -296,7 +296,7 @@ func TestWhatOtherProgramsSayIsNotTakenForTheGoCommands(t *testing.T) {
 		"go: updating go.sum: open /mnt/go.sum: read-only file system\n":                                                                       "file-unwritable",
 		"go: updating go.mod: open /src/go.mod: permission denied\n":                                                                           "file-unwritable",
 		"# example.com/m\nwrite $WORK/b005/_pkg_.a: no space left on device\n":                                                                 "file-unwritable",
-		"go: write /home/a/go/pkg/mod/cache/download/x.zip: no space left on device\n":                                                           "modcache-unwritable",
+		"go: write /home/a/go/pkg/mod/cache/download/x.zip: no space left on device\n":                                                         "modcache-unwritable",
 	} {
 		if got := ids(Text(text)); got != want {
 			t.Errorf("%q is taken for %q, not %q", text, got, want)
