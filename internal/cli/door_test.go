@@ -115,6 +115,7 @@ func TestCheckFindsWhatOnlyTheServerWouldFind(t *testing.T) {
 		"a host that is none":     {"direct: {allow_hosts: ['http//x']}\n", "allow_hosts"},
 		"no audience":             {"issuers:\n  ci: {url: 'https://ci.example.com'}\n", "audience"},
 		"an open operation":       {"listen: ':3000'\nadmin: {allow_networks: ['0.0.0.0/0']}\n", "everybody"},
+		"an operation for anyone": {"listen: ':3000'\naccess: [{name: ops, subjects: [anyone], actions: [admin]}]\n", "everybody"},
 		"two sorts of credential": {"credentials:\n  forge: {url: 'https://git.example.com', password: a, helper: b}\n", "remove one"},
 		"a key for https only":    {"credentials:\n  forge: {url: 'ssh://git.example.com', password: a}\n", "ssh_key_file"},
 		"a network that is none":  {"auth: {deny_networks: [example.com]}\n", "10.0.0.0/8"},

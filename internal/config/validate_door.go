@@ -32,7 +32,6 @@ func (c *Config) doorProblems() []problem {
 	} {
 		problems = append(problems, checkNetworks(list.key, list.networks)...)
 	}
-	add("admin.allow_networks", c.checkOpenOperation())
 	add(c.checkTLS())
 	add("direct.proxy", checkProxy(c.Direct.Proxy, "http", "https"))
 	for i, name := range c.Direct.VCS {
@@ -64,25 +63,8 @@ func ParseNetwork(text string) (netip.Prefix, bool) {
 	return p, err == nil
 }
 
-// checkOpenOperation refuses to show the operation of the server to the world.
-func (c *Config) checkOpenOperation() string {
-	at := c.Admin.Listen
-	if at == "" {
-		at = c.Listen
-	}
-	if isLoopback(at) {
-		return ""
-	}
-	for _, text := range c.Admin.AllowNetworks {
-		if p, ok := ParseNetwork(text); ok && p.Bits() == 0 {
-			return fmt.Sprintf("%s would show the operation of the server to everybody, since it listens on %s; name the networks of those who run it, or listen on localhost", quote(text), quote(at))
-		}
-	}
-	return ""
-}
-
-// isLoopback reports whether nobody but this machine can reach an address.
-func isLoopback(listen string) bool {
+// IsLoopback reports whether nobody but this machine can reach an address.
+func IsLoopback(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
 		return false
@@ -119,7 +101,7 @@ func (c *Config) checkTLS() (key, text string) {
 // checkHTTPS says what is wrong with a URL that must begin with https.
 func checkHTTPS(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "https" && !isLoopback(net.JoinHostPort(u.Hostname(), "1")) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && !IsLoopback(net.JoinHostPort(u.Hostname(), "1")) {
 		return "not an https URL; write for instance https://login.example.com"
 	}
 	if u.User != nil {

@@ -155,10 +155,14 @@ func newRules(cfg *config.Config, old *rules) (*rules, error) {
 	r.open = !o.Required && len(cfg.Access)+len(o.Issuers)+len(o.Trusted)+len(o.Allow)+len(o.Deny) == 0 && !o.ClientCerts
 	if same {
 		r.auth = old.auth
-		return r, nil
+	} else if r.auth, err = auth.New(o); err != nil {
+		return nil, err
 	}
-	r.auth, err = auth.New(o)
-	return r, err
+	if err := r.checkOperation(cfg); err != nil {
+		r.leave(old)
+		return nil, err
+	}
+	return r, nil
 }
 
 // loadTokens reads the file of tokens, into the old ones if those are kept.
@@ -347,51 +351,6 @@ func tooMuch(what string, wait time.Duration) error {
 		Reason: "this client has had its share of the server: " + what,
 		Hint:   "wait a moment, or ask those who run this proxy for a larger share (limits)",
 	}
-}
-
-// mayOperate says why a request may not see how the server fares, or nil. A
-// request that has come through a proxy nobody trusts may be anybody's, whatever
-// address the proxy has.
-func (d *door) mayOperate(r *http.Request) error {
-	rules := d.rules.Load()
-	addr := rules.auth.ClientAddr(r)
-	if !forwarded(r, addr) && within(addr, rules.admin) {
-		return nil
-	}
-	s, err := rules.auth.Authenticate(r)
-	if err != nil {
-		return err
-	}
-	if rules.policy.Decide(s, policy.Admin, "").Allowed {
-		return nil
-	}
-	if s.Name == "" {
-		return auth.ErrUnauthenticated
-	}
-	return &artifact.Error{
-		Class:  artifact.ErrForbidden,
-		Reason: "the operation of this server is not for " + artifact.Clean(s.Name, 100),
-		Hint:   "ask for an access rule with the action admin, or come from one of admin.allow_networks",
-	}
-}
-
-// forwarded reports whether a request says that it comes from elsewhere than from
-// where it seems to.
-func forwarded(r *http.Request, addr netip.Addr) bool {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err == nil && peer.Addr().Unmap().WithZone("") != addr {
-		return false // a trusted proxy has told
-	}
-	return len(r.Header["X-Forwarded-For"])+len(r.Header["Forwarded"]) > 0
-}
-
-func within(addr netip.Addr, networks []netip.Prefix) bool {
-	for _, p := range networks {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
 
 // record adds a request to the audit log.

@@ -171,7 +171,7 @@ func (d *daemon) operation(ctx context.Context, protocol *server.Server) http.Ha
 	mux.Handle(admin.ProfilePrefix, admin.Profiles(ctx))
 	mux.Handle(admin.Prefix, admin.New(admin.Options{Upstreams: d.pool.Status, Explain: d.explain}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := d.door.mayOperate(r); err != nil {
+		if err := d.door.rules.Load().mayOperate(r); err != nil {
 			protocol.Refuse(w, r, err)
 			return
 		}
