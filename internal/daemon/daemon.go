@@ -26,7 +26,6 @@ import (
 	"github.com/goweir/weir/internal/audit"
 	"github.com/goweir/weir/internal/cache"
 	"github.com/goweir/weir/internal/config"
-	"github.com/goweir/weir/internal/limit"
 	"github.com/goweir/weir/internal/prefetch"
 	"github.com/goweir/weir/internal/server"
 	"github.com/goweir/weir/internal/source/pool"
@@ -119,13 +118,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config, reload <-chan os.S
 	}
 	defer d.close()
 
-	listener := limit.NewListener(inner, limit.Bounds{
-		Connections: cfg.Limits.Connections,
-		PerClient:   cfg.Limits.ConnectionsPerClient,
-		WriteStall:  time.Duration(cfg.Limits.WriteStall),
-	})
-	d.watch(listener)
-	front, err := d.serve(ctx, cfg, listener)
+	front, err := d.serve(ctx, cfg, inner)
 	if err != nil {
 		return err
 	}
@@ -223,8 +216,8 @@ func (d *daemon) close() {
 	}
 }
 
-func (d *daemon) watch(l *limit.Listener) {
-	d.metrics.Gauge("weir_connections", "Open connections of clients.", func() float64 { return float64(l.Open()) })
+func (d *daemon) watch(f *front) {
+	d.metrics.Gauge("weir_connections", "Open connections of clients.", func() float64 { return float64(f.connections()) })
 	d.metrics.Gauge("weir_in_flight", "Requests for artifacts being answered.", func() float64 { return float64(d.door.inFlight.Open()) })
 	d.metrics.Gauge("weir_certificate_expiry_seconds", "When the first certificate of the server expires, in Unix seconds; 0 without one.", d.encryption.expiry)
 	d.metrics.Gauge("weir_audit_dropped", "Entries that the audit log has lost.", func() float64 {
@@ -233,7 +226,7 @@ func (d *daemon) watch(l *limit.Listener) {
 		}
 		return float64(d.audit.Dropped())
 	})
-	d.metrics.Gauge("weir_connections_refused", "Connections refused since the start, because of a limit.", func() float64 { return float64(l.Refused()) })
+	d.metrics.Gauge("weir_connections_refused", "Connections refused since the start, because of a limit.", func() float64 { return float64(f.refused()) })
 	d.watchUpstreams()
 	d.metrics.Gauge("weir_fills", "Artifacts being fetched.", func() float64 { return float64(d.cache.Load().Fills) })
 	d.metrics.Gauge("weir_flights", "Artifacts being fetched or waiting for their turn.", func() float64 { return float64(d.cache.Load().Flights) })

@@ -14,16 +14,21 @@ import (
 
 	"github.com/goweir/weir/internal/admin"
 	"github.com/goweir/weir/internal/config"
+	"github.com/goweir/weir/internal/limit"
 	"github.com/goweir/weir/internal/server"
 )
 
 // front is what faces the world: the server of modules and, if the operation has
-// an address of its own, a second one.
+// an address of its own, a second one, and one for those who come by http. Each has
+// the bounds of connections for itself, so that a flood at one address leaves the
+// others open, that of the operation above all.
 type front struct {
-	servers []*http.Server
-	served  chan error // of each server, when it ends
-	tasks   sync.WaitGroup
-	cancel  context.CancelFunc // of what goes on beside them
+	bounds    limit.Bounds
+	servers   []*http.Server
+	listeners []*limit.Listener
+	served    chan error // of each server, when it ends
+	tasks     sync.WaitGroup
+	cancel    context.CancelFunc // of what goes on beside them
 }
 
 // serve begins to serve.
@@ -31,19 +36,17 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config, listener net.Lis
 	protocol := server.New(d.prefetch, server.Options{Door: d.door, PathPrefix: cfg.PathPrefix, OnDone: d.done})
 	operation := d.operation(ctx, protocol)
 	d.warnOfReaders(cfg, listener.Addr())
-	f := &front{served: make(chan error, 3)}
-	ctx, f.cancel = context.WithCancel(ctx)
-	f.tasks.Go(func() { d.watchCertificates(ctx) })
+	f := newFront(cfg)
 	if cfg.TLS.HTTPListen != "" {
 		plain, err := listen(ctx, "tls.http_listen", cfg.TLS.HTTPListen)
 		if err != nil {
-			f.close()
 			return nil, err
 		}
-		f.start(d.plainServer(cfg), plain)
+		f.add(d.plainServer(cfg), plain)
 	}
 	if cfg.Admin.Listen == "" {
-		f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), operation)), listener)
+		f.add(d.httpServer(cfg, dispatch(protocol, d.public(protocol), operation)), listener)
+		d.start(ctx, f)
 		return f, nil
 	}
 	own, err := listen(ctx, "admin.listen", cfg.Admin.Listen)
@@ -52,9 +55,18 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config, listener net.Lis
 		return nil, err
 	}
 	d.log.Info("the operation has an address of its own", "url", d.encryption.scheme()+"://"+own.Addr().String())
-	f.start(d.httpServer(cfg, dispatch(protocol, d.public(protocol), nil)), listener)
-	f.start(d.httpServer(cfg, dispatch(http.NotFoundHandler(), d.public(protocol), operation)), own)
+	f.add(d.httpServer(cfg, dispatch(protocol, d.public(protocol), nil)), listener)
+	f.add(d.httpServer(cfg, dispatch(http.NotFoundHandler(), d.public(protocol), operation)), own)
+	d.start(ctx, f)
 	return f, nil
+}
+
+// start opens a front, and goes on with what goes on beside it.
+func (d *daemon) start(ctx context.Context, f *front) {
+	ctx, f.cancel = context.WithCancel(ctx)
+	d.watch(f)
+	f.tasks.Go(func() { d.watchCertificates(ctx) })
+	f.start()
 }
 
 // listen listens on an address of the configuration.
@@ -98,15 +110,48 @@ func hostOf(address string) string {
 	return host
 }
 
-func (f *front) start(srv *http.Server, l net.Listener) {
-	f.servers = append(f.servers, srv)
-	f.tasks.Go(func() {
-		if srv.TLSConfig != nil {
-			f.served <- srv.ServeTLS(l, "", "")
-			return
-		}
-		f.served <- srv.Serve(l)
-	})
+func newFront(cfg *config.Config) *front {
+	return &front{cancel: func() {}, bounds: limit.Bounds{
+		Connections: cfg.Limits.Connections,
+		PerClient:   cfg.Limits.ConnectionsPerClient,
+		WriteStall:  time.Duration(cfg.Limits.WriteStall),
+	}}
+}
+
+// add has a server take the connections of a listener once the front is open.
+func (f *front) add(srv *http.Server, l net.Listener) {
+	f.servers, f.listeners = append(f.servers, srv), append(f.listeners, limit.NewListener(l, f.bounds))
+}
+
+// start opens the front.
+func (f *front) start() {
+	f.served = make(chan error, len(f.servers))
+	for i, srv := range f.servers {
+		f.tasks.Go(func() { f.served <- serve(srv, f.listeners[i]) })
+	}
+}
+
+func serve(srv *http.Server, l net.Listener) error {
+	if srv.TLSConfig != nil {
+		return srv.ServeTLS(l, "", "")
+	}
+	return srv.Serve(l)
+}
+
+// connections is how many are open.
+func (f *front) connections() (n int) {
+	for _, l := range f.listeners {
+		n += l.Open()
+	}
+	return n
+}
+
+// refused is how many connections were refused so far.
+func (f *front) refused() (n int64) {
+	for _, l := range f.listeners {
+		n += l.Refused()
+	}
+	return n
 }
 
 // shutdown lets no new requests in and waits for those under way, until ctx ends.
@@ -123,8 +168,9 @@ func (f *front) shutdown(ctx context.Context) error {
 
 func (f *front) close() {
 	f.cancel()
-	for _, srv := range f.servers {
+	for i, srv := range f.servers {
 		srv.Close()
+		f.listeners[i].Close() // which the server does not know if it was never begun
 	}
 	f.tasks.Wait()
 }
