@@ -66,6 +66,23 @@ func (a *Authenticator) ClientAddr(r *http.Request) netip.Addr {
 	return addr
 }
 
+// Scheme returns the scheme of the URL that a client has asked for: https where the
+// request came over TLS, or where a trusted proxy says in X-Forwarded-Proto that it
+// has come so to it.
+func (a *Authenticator) Scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	header := r.Header["X-Forwarded-Proto"]
+	if len(header) == 0 || !contains(a.doors.trusted, parseAddr(r.RemoteAddr)) {
+		return "http"
+	}
+	if _, last, _ := cutLast(header[len(header)-1]); strings.EqualFold(last, "https") {
+		return "https"
+	}
+	return "http"
+}
+
 // cutLast cuts a list at its last comma.
 func cutLast(list string) (rest, last string, more bool) {
 	i := strings.LastIndexByte(list, ',')

@@ -329,6 +329,36 @@ func TestOnlyTrustedProxiesAreBelievedAboutAddresses(t *testing.T) {
 	}
 }
 
+func TestOnlyTrustedProxiesAreBelievedAboutTLS(t *testing.T) {
+	a := newAuthenticator(t, auth.Options{Trusted: networks("10.0.0.0/8")})
+	for _, test := range []struct {
+		peer      string
+		tls       bool
+		forwarded []string
+		want      string
+	}{
+		{"192.0.2.1:1234", false, nil, "http"},
+		{"192.0.2.1:1234", true, nil, "https"},
+		{"192.0.2.1:1234", false, []string{"https"}, "http"}, // made up by the client
+		{"10.0.0.1:1234", false, nil, "http"},
+		{"10.0.0.1:1234", false, []string{"https"}, "https"},
+		{"10.0.0.1:1234", false, []string{"HTTPS "}, "https"},
+		{"10.0.0.1:1234", false, []string{"http"}, "http"},
+		{"10.0.0.1:1234", false, []string{"https, http"}, "http"},
+		{"10.0.0.1:1234", false, []string{"http", "https"}, "https"},
+		{"10.0.0.1:1234", false, []string{"javascript"}, "http"},
+	} {
+		r := request()
+		r.RemoteAddr, r.Header["X-Forwarded-Proto"] = test.peer, test.forwarded
+		if test.tls {
+			r.TLS = &tls.ConnectionState{}
+		}
+		if got := a.Scheme(r); got != test.want {
+			t.Errorf("%s, TLS %v, with %q: %s, want %s", test.peer, test.tls, test.forwarded, got, test.want)
+		}
+	}
+}
+
 func TestAddressesAreAdmittedByTheLists(t *testing.T) {
 	for _, tt := range []struct {
 		allow, deny []netip.Prefix

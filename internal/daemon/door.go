@@ -104,8 +104,12 @@ type rules struct {
 	tokens *accounts.File
 	admin  []netip.Prefix // that need no credentials for the operation of the server
 	open   bool           // everybody may come in, and read everything
+	must   bool           // who asks must be known
 	made   string         // what the authenticator was made of
 }
+
+// known reports whether there is somebody to log in as.
+func (r *rules) known() bool { return r.must || !r.tokens.Empty() }
 
 // nobody reports that nobody is anybody in particular, whatever they show: clients may
 // carry credentials for somebody else.
@@ -134,7 +138,7 @@ func newRules(cfg *config.Config, old *rules) (*rules, error) {
 	if o.Issuers, err = issuers(cfg); err != nil {
 		return nil, err
 	}
-	r := &rules{tokens: tokens, made: made}
+	r := &rules{tokens: tokens, must: o.Required, made: made}
 	for _, list := range []struct {
 		key  string
 		text config.Names

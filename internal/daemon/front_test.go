@@ -80,3 +80,32 @@ func TestTheOperationIsReachedDuringAFlood(t *testing.T) {
 		t.Errorf("%d, and the metrics do not say that 3 connections are open and 18 were refused", resp.StatusCode)
 	}
 }
+
+func TestTheGreetingNamesTheURLThatLeadsHere(t *testing.T) {
+	_, upstream := proxy(t)
+	cert, key, pool := pair(t, t.TempDir(), 1)
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	defer tr.CloseIdleConnections()
+	for name, test := range map[string]struct {
+		more, forwarded, scheme string
+		login                   bool
+	}{
+		"open":                   {"", "", "http", false},
+		"open, with TLS":         {"tls: {cert_file: " + cert + ", key_file: " + key + "}\n", "", "https", false},
+		"closed":                 {"auth: {anonymous: false}\n", "", "http", true},
+		"closed, with TLS":       {"auth: {anonymous: false}\ntls: {cert_file: " + cert + ", key_file: " + key + "}\n", "", "https", true},
+		"behind a trusted proxy": {"auth: {trusted_proxies: [127.0.0.1]}\n", "https", "https", false},
+		"behind any proxy":       {"", "https", "http", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, yaml(upstream, "path_prefix: /go\n"+test.more))
+			base := strings.TrimSuffix(r.url, "/go")
+			resp, body := r.ask(&http.Client{Transport: tr}, base+"/", "X-Forwarded-Proto", test.forwarded)
+			_, host, _ := strings.Cut(base, "://")
+			url := test.scheme + "://" + host + "/go\n"
+			if resp.StatusCode != 200 || !strings.Contains(body, "GOPROXY="+url) || strings.Contains(body, "weir login "+url) != test.login {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+		})
+	}
+}

@@ -37,7 +37,12 @@ func (d *daemon) ready(w http.ResponseWriter, r *http.Request) {
 
 // welcome tells a person who opens the address in a browser what this is.
 func (d *daemon) welcome(w http.ResponseWriter, r *http.Request) {
+	rules := d.door.rules.Load()
+	url := rules.auth.Scheme(r) + "://" + artifact.Clean(r.Host, 200) + d.cfg.Load().PathPrefix
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintf(w, "This is Weir %s, a Go module proxy.\n\nUse it:    go env -w GOPROXY=http://%s%s\nHealth:    /livez /readyz /startupz /healthz\nMetrics:   /metrics\n",
-		d.version, artifact.Clean(r.Host, 200), d.cfg.Load().PathPrefix)
+	fmt.Fprintf(w, "This is Weir %s, a Go module proxy.\n\nUse it:    go env -w GOPROXY=%s\n", d.version, url)
+	if rules.known() {
+		fmt.Fprintf(w, "Log in:    weir login %s\n", url)
+	}
+	fmt.Fprint(w, "Health:    /livez /readyz /startupz /healthz\nMetrics:   /metrics\n")
 }
