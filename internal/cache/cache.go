@@ -212,6 +212,22 @@ type Request struct {
 	StoredOnly bool   // answer from the store, ask no source
 	Ahead      bool   // nobody waits for it yet: refused while the sources are busy
 	Client     string // who asks, as far as it can be told; clients take turns
+	Waiter     Waiter // asked before the caller waits for a source; nil: it may
+}
+
+// A Waiter says whether a caller may wait for what is not held.
+type Waiter interface {
+	// Wait is called before the caller waits, more than once perhaps. The error, which
+	// has a class, is why it may not.
+	Wait() error
+}
+
+// wait reports why the caller may not wait, or nil.
+func (r *Request) wait() error {
+	if r.Waiter == nil {
+		return nil
+	}
+	return r.Waiter.Wait()
 }
 
 // Open answers a request. Errors have a class of package artifact. ctx bounds
@@ -261,6 +277,9 @@ func (c *Cache) openImmutable(ctx context.Context, r Request) (Answer, error) {
 		return Answer{}, unread(r.Name, err)
 	}
 	if err := c.absent(key); err != nil {
+		return Answer{}, err
+	}
+	if err := r.wait(); err != nil {
 		return Answer{}, err
 	}
 	return c.join(ctx, r, key, landed)

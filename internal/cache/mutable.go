@@ -69,6 +69,9 @@ func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
 // ask waits for a source's word, for a short while only where there is an old
 // answer to fall back on.
 func (c *Cache) ask(ctx context.Context, r Request, key string, landed uint64, e *entry, usable bool) (Answer, error) {
+	if err := r.wait(); err != nil {
+		return c.fallback(ctx, r.Name, e, usable, err)
+	}
 	waiting := ctx
 	if usable {
 		var cancel context.CancelFunc
@@ -86,16 +89,24 @@ func (c *Cache) ask(ctx context.Context, r Request, key string, landed uint64, e
 		return Answer{}, context.Cause(ctx)
 	case usable:
 		c.pause(key)
-		return e.answer(Stale, c.times(r.Name)), nil
 	}
-	b, localErr := c.local(ctx, r.Name)
-	if localErr == nil {
+	return c.fallback(ctx, r.Name, e, usable, err)
+}
+
+// fallback answers from what is held where there is no news of an artifact, for a
+// reason.
+func (c *Cache) fallback(ctx context.Context, n artifact.Name, e *entry, usable bool, reason error) (Answer, error) {
+	if usable {
+		return e.answer(Stale, c.times(n)), nil
+	}
+	b, err := c.local(ctx, n)
+	if err == nil {
 		return Answer{Blob: b, Result: Stale}, nil
 	}
-	if artifact.Class(err) == artifact.ErrNotFound && artifact.Class(localErr) != artifact.ErrNotFound {
-		return Answer{}, localErr // the store may have what the source has not
+	if artifact.Class(reason) == artifact.ErrNotFound && artifact.Class(err) != artifact.ErrNotFound {
+		return Answer{}, err // the store may have what the source has not
 	}
-	return Answer{}, err
+	return Answer{}, reason
 }
 
 // openStored answers from what is held, however old it is.

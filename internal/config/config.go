@@ -388,10 +388,11 @@ type Audit struct {
 
 // Limits says what clients may take of the server.
 type Limits struct {
-	// Connections at one time.
+	// Connections at one time, at each address that the server listens on.
 	Connections int `yaml:"connections" default:"10000" min:"1"`
 
-	// Connections at one time from one client address.
+	// Connections at one time from one client address, at each that the server
+	// listens on.
 	ConnectionsPerClient int `yaml:"connections_per_client" default:"1000" min:"1"`
 
 	// Size of the request line and headers together.
@@ -414,10 +415,12 @@ type Limits struct {
 	// Requests of one client that may come at once on top of that.
 	Burst int `yaml:"burst" default:"1000"`
 
-	// Requests being answered at one time.
+	// Requests being answered at one time. Those that wait for what is not stored yet
+	// take none of these places: they have as many of their own.
 	InFlight int `yaml:"in_flight" default:"10000" min:"1"`
 
-	// Requests of one client being answered at one time.
+	// Requests of one client being answered at one time, and as many that wait for what
+	// is not stored yet.
 	InFlightPerClient int `yaml:"in_flight_per_client" default:"1000" min:"1"`
 }
 

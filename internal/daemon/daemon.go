@@ -218,7 +218,8 @@ func (d *daemon) close() {
 
 func (d *daemon) watch(f *front) {
 	d.metrics.Gauge("weir_connections", "Open connections of clients.", func() float64 { return float64(f.connections()) })
-	d.metrics.Gauge("weir_in_flight", "Requests for artifacts being answered.", func() float64 { return float64(d.door.inFlight.Open()) })
+	d.metrics.Gauge("weir_in_flight", "Requests being answered from the store.", func() float64 { return float64(d.door.inFlight.Open()) })
+	d.metrics.Gauge("weir_waiting", "Requests that wait for what is being fetched, or did and are being answered.", func() float64 { return float64(d.door.waiting.Open()) })
 	d.metrics.Gauge("weir_certificate_expiry_seconds", "When the first certificate of the server expires, in Unix seconds; 0 without one.", d.encryption.expiry)
 	d.metrics.Gauge("weir_audit_dropped", "Entries that the audit log has lost.", func() float64 {
 		if d.audit == nil {

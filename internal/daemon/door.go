@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,8 @@ import (
 type door struct {
 	rules    atomic.Pointer[rules]
 	rates    *limit.Rates
-	inFlight *limit.InFlight
+	inFlight *limit.InFlight     // what is answered from the store, or may be
+	waiting  *limit.InFlight     // what waits for a fetch, or did
 	refused  func(reason string) // hears why somebody was turned away
 }
 
@@ -120,6 +122,7 @@ func newDoor(cfg *config.Config, r *rules, refused func(reason string)) *door {
 		refused:  refused,
 		rates:    limit.NewRates(float64(cfg.Limits.Rate), cfg.Limits.Burst),
 		inFlight: limit.NewInFlight(cfg.Limits.InFlight, cfg.Limits.InFlightPerClient),
+		waiting:  limit.NewInFlight(cfg.Limits.InFlight, cfg.Limits.InFlightPerClient),
 	}
 	d.rules.Store(r)
 	return d
@@ -277,13 +280,13 @@ func Policy(cfg *config.Config) (*policy.Policy, error) {
 }
 
 // Enter implements server.Door.
-func (d *door) Enter(r *http.Request) (policy.Subject, func(), error) {
+func (d *door) Enter(r *http.Request) (policy.Subject, server.Pass, error) {
 	s, err := d.who(r)
 	if err != nil {
 		d.refused(why(err))
 		return s, nil, err
 	}
-	key := share(r, s)
+	client, key := names(r, s)
 	if ok, wait := d.rates.Allow(key); !ok {
 		d.refused("rate")
 		return s, nil, tooMuch("it asks too often", wait)
@@ -293,7 +296,48 @@ func (d *door) Enter(r *http.Request) (policy.Subject, func(), error) {
 		d.refused("in-flight")
 		return s, nil, tooMuch("too many of its requests, or of all, are being answered", limit.RetryAfter)
 	}
-	return s, leave, nil
+	p := passes.Get().(*pass)
+	*p = pass{door: d, client: client, key: key, leave: leave}
+	return s, p, nil
+}
+
+// A pass is somebody inside. Who waits for a fetch gives up the place among those
+// who are answered from the store for one among those who wait, so that upstreams
+// that hang take no place from who wants what is stored.
+type pass struct {
+	door   *door
+	client string
+	key    string // whose share of the server it takes
+	leave  func() // gives its place back
+	waits  bool
+}
+
+// passes are used again and again, so that coming in allocates nothing.
+var passes = sync.Pool{New: func() any { return new(pass) }}
+
+// Client implements server.Pass.
+func (p *pass) Client() string { return p.client }
+
+// Wait implements server.Pass.
+func (p *pass) Wait() error {
+	if p.waits {
+		return nil
+	}
+	leave, ok := p.door.waiting.Acquire(p.key)
+	if !ok {
+		p.door.refused("waiting")
+		return tooMuch("too many of its requests, or of all, wait for what is not stored here yet", limit.RetryAfter)
+	}
+	p.leave()
+	p.leave, p.waits = leave, true
+	return nil
+}
+
+// Leave implements server.Pass.
+func (p *pass) Leave() {
+	p.leave()
+	*p = pass{}
+	passes.Put(p)
 }
 
 // why is the reason in few words for which nobody is known to ask.
@@ -330,11 +374,20 @@ func (d *door) MayRead(s policy.Subject, module string) policy.Decision {
 	return rules.policy.Decide(s, policy.Read, module)
 }
 
-// share is whose share of the server a request takes.
-func share(r *http.Request, s policy.Subject) string {
-	if s.Name != "" {
-		return "@" + s.Name
+// names are who asks, as those who take turns with others, and whose share of the
+// server they take: that of the name, from however many addresses, or that of the
+// address where there is none.
+func names(r *http.Request, s policy.Subject) (client, key string) {
+	from := address(r, s)
+	if s.Name == "" {
+		return from, from
 	}
+	client = from + " @" + s.Name
+	return client, client[len(from)+1:]
+}
+
+// address is where a request comes from, as limits count it.
+func address(r *http.Request, s policy.Subject) string {
 	if s.Addr.IsValid() {
 		return limit.Client(s.Addr).String()
 	}

@@ -306,6 +306,95 @@ func TestA22ClientsTakeTurnsWithWhatIsNotStored(t *testing.T) {
 	}
 }
 
+// Behind a trusted proxy, clients are told apart by the addresses that it names.
+func TestA22ClientsBehindATrustedProxyTakeTurns(t *testing.T) {
+	const greedy = 10
+	p, upstream := proxy(t)
+	r := start(t, yaml(upstream, "cache: {max_fills: 4}\nprefetch: {enabled: false}\nauth: {trusted_proxies: [127.0.0.1]}\n"))
+	p.Break(".info", modtest.Hang)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer p.Heal()
+	for i := range greedy {
+		url := fmt.Sprintf("%s/example.com/greedy/@v/v1.0.%d.info", r.url, i)
+		all.Go(func() { r.try(url, "X-Forwarded-For", "192.0.2.1") })
+	}
+	r.awaitMetric(fmt.Sprintf("weir_flights %d", greedy))
+	for _, other := range []string{"192.0.2.2", "2001:db8::1"} {
+		if resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod", "X-Forwarded-For", other); resp.StatusCode != 200 {
+			t.Fatalf("%s: %d %s", other, resp.StatusCode, body)
+		}
+	}
+	if !r.says(fmt.Sprintf("weir_flights %d", greedy)) {
+		t.Error("the greedy client was served first")
+	}
+}
+
+// What waits for an upstream that hangs takes no place from what is stored, for
+// whomever, and is bounded nevertheless.
+func TestF15WaitingTakesNoPlaceFromWhatIsStored(t *testing.T) {
+	for name, limits := range map[string]string{"of one client": "in_flight_per_client: 5", "of all": "in_flight: 5"} {
+		t.Run(name, func(t *testing.T) {
+			p, upstream := proxy(t)
+			r := start(t, yaml(upstream, "limits: {"+limits+"}\nprefetch: {enabled: false}\ncache: {fresh: 1ns}\n"))
+			const stored, list = "/example.com/a/@v/v1.0.0.info", "/example.com/a/@v/list"
+			r.want(stored, "200 ")
+			r.want(list, "200 ")
+			p.Break("", modtest.Hang)
+			var all sync.WaitGroup
+			for i := range 5 {
+				url := fmt.Sprintf("%s/example.com/a/@v/v1.1.%d.info", r.url, i)
+				all.Go(func() { r.try(url) })
+			}
+			r.awaitMetric("weir_waiting 5")
+			for range 20 {
+				r.want(stored, "200 ")
+				r.want(list, "200 v1.0.0") // which is old: but who may not wait gets it at once
+			}
+			resp, body := r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.2.0.info")
+			if resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || !strings.Contains(body, "wait for what is not stored") {
+				t.Errorf("one more that would have to wait: %d %v %s", resp.StatusCode, resp.Header, body)
+			}
+			p.Heal()
+			all.Wait()
+			r.awaitMetric("weir_waiting 0")
+			r.want("/example.com/a/@v/v1.0.0.mod", "200 ")
+			if !r.says(`weir_refused_total{reason="waiting"} 21`) {
+				t.Error("who may not wait is not counted")
+			}
+		})
+	}
+}
+
+// try sends a request of whose answer nothing is expected.
+func (r *running) try(url string, headers ...string) {
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		resp.Body.Close()
+	}
+}
+
+// says reports whether the metrics have a line.
+func (r *running) says(line string) bool { return strings.Contains(r.get("/metrics"), "\n"+line+"\n") }
+
+// awaitMetric waits until the metrics have a line.
+func (r *running) awaitMetric(line string) {
+	r.t.Helper()
+	for !r.says(line) {
+		if r.t.Context().Err() != nil {
+			r.t.Fatalf("the metrics never said %s", line)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func TestEveryDecisionIsRecorded(t *testing.T) {
 	_, upstream := proxy(t)
 	file := filepath.Join(t.TempDir(), "audit.log")

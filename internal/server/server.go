@@ -31,12 +31,21 @@ import (
 
 // A Door decides who comes in, and what they may read.
 type Door interface {
-	// Enter says who asks, or why they may not come in. leave is called when they
-	// have been answered.
-	Enter(*http.Request) (s policy.Subject, leave func(), err error)
+	// Enter says who asks, or why they may not come in.
+	Enter(*http.Request) (policy.Subject, Pass, error)
 	// MayRead decides whether somebody may read a module; an empty one stands for
 	// what belongs to no module.
 	MayRead(s policy.Subject, module string) policy.Decision
+}
+
+// A Pass is what somebody who has come in has of the server.
+type Pass interface {
+	// Client is who has come in, as far as it can be told: those who are the same take
+	// turns as one.
+	Client() string
+	cache.Waiter
+	// Leave gives the pass back once its holder has been answered.
+	Leave()
 }
 
 // Options configure a Server.
@@ -111,8 +120,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type openDoor struct{}
 
 // Enter implements Door.
-func (openDoor) Enter(*http.Request) (policy.Subject, func(), error) {
-	return policy.Subject{}, func() {}, nil
+func (openDoor) Enter(*http.Request) (policy.Subject, Pass, error) {
+	return policy.Subject{}, openPass{}, nil
 }
 
 // MayRead implements Door.
@@ -120,18 +129,17 @@ func (openDoor) MayRead(policy.Subject, string) policy.Decision {
 	return policy.Decision{Allowed: true}
 }
 
-// client is who a request comes from: the address without the port, and the name
-// where there is one, since many may come through one proxy.
-func client(r *http.Request, s policy.Subject) string {
-	address := r.RemoteAddr
-	if i := strings.LastIndexByte(address, ':'); i >= 0 {
-		address = address[:i]
-	}
-	if s.Name == "" {
-		return address
-	}
-	return s.Name + " " + address
-}
+// An openPass lets everybody have everything.
+type openPass struct{}
+
+// Client implements Pass.
+func (openPass) Client() string { return "everybody" }
+
+// Wait implements Pass.
+func (openPass) Wait() error { return nil }
+
+// Leave implements Pass.
+func (openPass) Leave() {}
 
 // contain keeps a panic to its request. It reports whether the connection must
 // be cut, since an answer has begun that will not be whole.
@@ -152,13 +160,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, out *Outcome) {
 	if r.ContentLength != 0 {
 		w.Header()["Connection"] = []string{"close"} // nobody reads what else is sent
 	}
-	subject, leave, err := s.door.Enter(r)
+	subject, pass, err := s.door.Enter(r)
 	out.Subject = subject
 	if err != nil {
 		refuse(w, r, out, "", artifact.Status(err), err)
 		return
 	}
-	defer leave()
+	defer pass.Leave()
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header()["Allow"] = []string{"GET, HEAD"}
@@ -180,7 +188,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, out *Outcome) {
 		return
 	}
 	stored := storedOnly(r)
-	a, err := s.cache.Open(r.Context(), cache.Request{Name: n, StoredOnly: stored, Client: client(r, subject)})
+	a, err := s.cache.Open(r.Context(), cache.Request{Name: n, StoredOnly: stored, Client: pass.Client(), Waiter: pass})
 	if err != nil {
 		if stored {
 			w.Header()["Cache-Control"] = noStore

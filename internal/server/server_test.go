@@ -385,10 +385,17 @@ type doorman struct {
 	left  atomic.Int32
 }
 
-func (d *doorman) Enter(r *http.Request) (policy.Subject, func(), error) {
+func (d *doorman) Enter(r *http.Request) (policy.Subject, server.Pass, error) {
 	s, err := d.enter(r)
-	return s, func() { d.left.Add(1) }, err
+	return s, pass{d}, err
 }
+
+// pass is that of a doorman.
+type pass struct{ *doorman }
+
+func (pass) Client() string { return "somebody" }
+func (pass) Wait() error    { return nil }
+func (p pass) Leave()       { p.left.Add(1) }
 
 func (d *doorman) MayRead(s policy.Subject, module string) policy.Decision {
 	return d.read(s, module)
