@@ -53,6 +53,11 @@ type Options struct {
 	Trusted []netip.Prefix // proxies that are believed in what X-Forwarded-For says
 	Allow   []netip.Prefix // addresses that may come in; empty: all
 	Deny    []netip.Prefix // addresses that may not, whatever Allow says
+
+	// MayTry says why a password from an address may not be tried now, or nil. That is
+	// not for tokens, which cannot be guessed, nor for passwords that were tried a while
+	// ago. nil: all may be tried.
+	MayTry func(netip.Addr) error
 }
 
 // An Authenticator finds out who asks. It is safe for concurrent use.
@@ -62,6 +67,7 @@ type Authenticator struct {
 	passwords              *password.Checker
 	identities             *idtoken.Verifier
 	doors                  doors
+	mayTry                 func(netip.Addr) error
 }
 
 // New returns an Authenticator. It asks no issuer for anything yet.
@@ -77,9 +83,12 @@ func New(o Options) (*Authenticator, error) {
 	if o.File == nil {
 		o.File = &accounts.File{}
 	}
+	if o.MayTry == nil {
+		o.MayTry = func(netip.Addr) error { return nil }
+	}
 	return &Authenticator{
 		required: o.Required, certificates: o.ClientCerts, file: o.File,
-		passwords: password.NewChecker(), identities: identities, doors: doors,
+		passwords: password.NewChecker(), identities: identities, doors: doors, mayTry: o.MayTry,
 	}, nil
 }
 
@@ -101,8 +110,8 @@ var ErrUnauthenticated error = &artifact.Error{
 // Authenticate returns who asks. Errors are of class artifact.ErrUnauthorized
 // if credentials are missing or not right, artifact.ErrForbidden if the address
 // may not come in, artifact.ErrUnavailable if an issuer is needed and cannot be
-// reached, artifact.ErrTooMany if too many passwords are being tried; or the
-// error of the request's context.
+// reached, artifact.ErrTooMany if too many passwords are being tried; that of
+// MayTry; or the error of the request's context.
 func (a *Authenticator) Authenticate(r *http.Request) (policy.Subject, error) {
 	addr := a.ClientAddr(r)
 	if !a.doors.admit(addr) {
@@ -188,6 +197,9 @@ func (a *Authenticator) verifyToken(id, secret string, now time.Time) (policy.Su
 
 func (a *Authenticator) verifyPassword(r *http.Request, c credentials) (policy.Subject, error) {
 	user, hash, known := a.file.User(c.user)
+	if err := a.mayTry(a.ClientAddr(r)); err != nil && !a.passwords.Knows(c.user, hash, c.secret) {
+		return policy.Subject{}, err
+	}
 	right, err := a.passwords.Check(r.Context(), c.user, hash, c.secret)
 	if err != nil {
 		return policy.Subject{}, err

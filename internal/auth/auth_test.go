@@ -104,6 +104,36 @@ func TestPasswordsAreAcceptedForTheirUserOnly(t *testing.T) {
 	}
 }
 
+func TestA21PasswordsAreTriedOnlyFromWhereTheyMayBe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	if err := accounts.SetUser(path, accounts.User{Name: "alice"}, "correct: horse"); err != nil {
+		t.Fatal(err)
+	}
+	token, err := accounts.CreateToken(path, accounts.TokenSpec{User: "alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errNot error
+	a := newAuthenticator(t, auth.Options{File: load(t, path), MayTry: func(from netip.Addr) error {
+		if from != netip.MustParseAddr("192.0.2.1") {
+			t.Errorf("asked about %v", from)
+		}
+		return errNot
+	}})
+	if s, err := authenticate(a, basic("alice", "correct: horse")); err != nil || s.Name != "alice" {
+		t.Fatal(s, err)
+	}
+	errNot = &artifact.Error{Class: artifact.ErrTooMany, Reason: "not now"}
+	for header, want := range map[string]error{
+		basic("alice", "another"): errNot, basic("bob", "correct: horse"): errNot,
+		basic("alice", "correct: horse"): nil, bearer(token): nil, // what is known, and what cannot be guessed
+	} {
+		if _, err := authenticate(a, header); err != want {
+			t.Errorf("%q: %v, want %v", header, err, want)
+		}
+	}
+}
+
 func TestTheLongestNameAndPasswordFitIntoAHeader(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
 	name, password := strings.Repeat("n", policy.MaxName), strings.Repeat("p", accounts.MaxPassword)

@@ -187,7 +187,7 @@ func whoami(ctx context.Context, url, token string) (me admin.Me, err error) {
 	case !ok || json.Unmarshal(text, &me) != nil:
 		return me, fmt.Errorf("%s answered %s to %s, and not as a weir does; look whether the URL is right, and have those who run it look whether something before it, such as a TLS proxy, keeps that path back", url, resp.Status, admin.WhoAmI)
 	case me.Name == "":
-		return me, fmt.Errorf("%s does not say whose token this is: it needs no login, or is no weir", url)
+		return me, fmt.Errorf("%s does not say whose token this is: it is no weir, or one that asks nobody who they are", url)
 	}
 	return me, nil
 }

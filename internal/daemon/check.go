@@ -13,7 +13,7 @@ import (
 // what config.Load finds: files that are missing or damaged, rules that contradict
 // themselves. It opens no connection.
 func Check(cfg *config.Config) error {
-	rules, err := newRules(cfg, nil)
+	rules, err := newRules(cfg, nil, nil)
 	if err == nil {
 		rules.auth.Close()
 	}

@@ -271,7 +271,7 @@ func (d *daemon) reload(ctx context.Context) {
 		return
 	}
 	before := d.door.rules.Load()
-	rules, err := newRules(cfg, before)
+	rules, err := newRules(cfg, before, d.door.mayTry)
 	if err != nil {
 		d.log.Error("the new configuration is refused, the old one stays in force", "error", err)
 		return

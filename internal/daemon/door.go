@@ -45,11 +45,12 @@ func (d *daemon) openDoor(cfg *config.Config) (err error) {
 	if d.encryption, err = d.newEncryption(cfg); err != nil {
 		return err
 	}
-	rules, err := newRules(cfg, nil)
+	d.door = newDoor(cfg, d.metrics.Refused)
+	rules, err := newRules(cfg, nil, d.door.mayTry)
 	if err != nil {
 		return err
 	}
-	d.door = newDoor(cfg, rules, d.metrics.Refused)
+	d.door.rules.Store(rules)
 	if cfg.Audit.File == "" {
 		return nil
 	}
@@ -117,27 +118,27 @@ func (r *rules) known() bool { return r.must || !r.tokens.Empty() }
 // carry credentials for somebody else.
 func (r *rules) nobody() bool { return r.open && r.tokens.Empty() }
 
-func newDoor(cfg *config.Config, r *rules, refused func(reason string)) *door {
-	d := &door{
+// newDoor returns a door that has no rules yet.
+func newDoor(cfg *config.Config, refused func(reason string)) *door {
+	return &door{
 		refused:  refused,
 		rates:    limit.NewRates(float64(cfg.Limits.Rate), cfg.Limits.Burst),
 		inFlight: limit.NewInFlight(cfg.Limits.InFlight, cfg.Limits.InFlightPerClient),
 		waiting:  limit.NewInFlight(cfg.Limits.InFlight, cfg.Limits.InFlightPerClient),
 	}
-	d.rules.Store(r)
-	return d
 }
 
 // newRules makes the rules of a configuration. What an authenticator has learned
 // outlives a reload that does not change it: it is that of old then, which may be nil.
-func newRules(cfg *config.Config, old *rules) (*rules, error) {
+// mayTry is asked before passwords are tried.
+func newRules(cfg *config.Config, old *rules, mayTry func(netip.Addr) error) (*rules, error) {
 	made := fmt.Sprint(TokensFile(cfg), cfg.Auth, cfg.Issuers, cfg.TLS.ClientCerts, fileTimes(cfg))
 	same := old != nil && old.made == made
 	tokens, err := loadTokens(cfg, old, same)
 	if err != nil {
 		return nil, fmt.Errorf("auth.tokens: %w", err)
 	}
-	o := auth.Options{Required: !cfg.Auth.Anonymous, File: tokens, ClientCerts: cfg.TLS.ClientCerts != config.ClientCertsOff}
+	o := auth.Options{Required: !cfg.Auth.Anonymous, File: tokens, ClientCerts: cfg.TLS.ClientCerts != config.ClientCertsOff, MayTry: mayTry}
 	if o.Issuers, err = issuers(cfg); err != nil {
 		return nil, err
 	}
@@ -283,8 +284,7 @@ func Policy(cfg *config.Config) (*policy.Policy, error) {
 func (d *door) Enter(r *http.Request) (policy.Subject, server.Pass, error) {
 	s, err := d.who(r)
 	if err != nil {
-		d.refused(why(err))
-		return s, nil, err
+		return s, nil, d.turnAway(r, s, err)
 	}
 	client, key := names(r, s)
 	if ok, wait := d.rates.Allow(key); !ok {
@@ -340,15 +340,51 @@ func (p *pass) Leave() {
 	passes.Put(p)
 }
 
-// why is the reason in few words for which nobody is known to ask.
-func why(err error) string {
+// turnAway counts somebody who is not let in and returns what to say. Credentials that
+// are wrong cost a request of the address, which is all that is known of who shows
+// them: so nobody guesses quicker than others ask, and who shows right ones pays
+// nothing for the many that may share an address.
+func (d *door) turnAway(r *http.Request, s policy.Subject, err error) error {
+	reason := why(s, err)
+	d.refused(reason)
+	if reason != wrongCredentials {
+		return err
+	}
+	if ok, wait := d.rates.Allow(address(r, s)); !ok {
+		_, hint := artifact.Explain(err)
+		return &artifact.Error{Class: artifact.ErrTooMany, RetryAfter: wait, Reason: "wrong credentials come from this address too often", Hint: hint}
+	}
+	return err
+}
+
+// mayTry lets passwords be tried from where not too many were wrong. Wrong tokens
+// hold up nobody: right ones cannot be guessed.
+func (d *door) mayTry(from netip.Addr) error {
+	if ok, wait := d.rates.Ready(limit.Client(from).String()); !ok {
+		return &artifact.Error{
+			Class: artifact.ErrTooMany, RetryAfter: wait,
+			Reason: "too many passwords from this address were wrong, or too much is asked from it",
+			Hint:   "wait a moment; tokens, which weir login takes, are not held up by this",
+		}
+	}
+	return nil
+}
+
+// wrongCredentials is why those are not let in who are not who they say they are.
+const wrongCredentials = "credentials"
+
+// why is the reason in few words for which somebody is not let in.
+func why(s policy.Subject, err error) string {
 	switch artifact.Class(err) {
 	case artifact.ErrUnauthorized:
 		if errors.Is(err, auth.ErrUnauthenticated) {
 			return "no-credentials" // as the first request of many clients
 		}
-		return "credentials"
+		return wrongCredentials
 	case artifact.ErrForbidden:
+		if s.Name != "" {
+			return "operation"
+		}
 		return "network"
 	case artifact.ErrTooMany:
 		return "passwords"
@@ -362,7 +398,16 @@ func (d *door) who(r *http.Request) (policy.Subject, error) {
 	if rules.open && (len(r.Header["Authorization"]) == 0 || rules.nobody()) {
 		return policy.Subject{}, nil
 	}
-	return rules.auth.Authenticate(r)
+	return rules.authenticate(r)
+}
+
+// authenticate says who asks, and from where even if that is not known.
+func (r *rules) authenticate(req *http.Request) (policy.Subject, error) {
+	s, err := r.auth.Authenticate(req)
+	if err != nil {
+		s.Addr = r.auth.ClientAddr(req)
+	}
+	return s, err
 }
 
 // MayRead implements server.Door.
@@ -432,16 +477,4 @@ func record(l *audit.Log, r *http.Request, out server.Outcome) {
 // explain says how it is decided whether somebody may do something with a module.
 func (d *daemon) explain(q admin.Question) admin.Explanation {
 	return admin.Explain(d.door.rules.Load().policy, q, policy.Subject{Name: q.Subject, Groups: q.Groups})
-}
-
-// me tells a client whom it is taken for.
-func (d *daemon) me(protocol *server.Server) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		s, err := d.door.rules.Load().auth.Authenticate(r)
-		if err != nil {
-			protocol.Refuse(w, r, err)
-			return
-		}
-		admin.AnswerMe(w, s, d.namesFor(s))
-	}
 }

@@ -280,6 +280,65 @@ func TestAClientThatAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 	r.want("/livez", "200 ")
 }
 
+// basic is the header of a user and a password.
+func basic(user, password string) string {
+	r := &http.Request{Header: http.Header{}}
+	r.SetBasicAuth(user, password)
+	return r.Header.Get("Authorization")
+}
+
+// A21: who guesses is held up, wherever; those who share the address are not.
+func TestA21WrongCredentialsMeetTheRateLimit(t *testing.T) {
+	for name, way := range map[string]struct {
+		path    string
+		headers []string
+	}{
+		"modules":   {"/example.com/a/@v/v1.0.0.mod", nil},
+		"whoami":    {"/-/whoami", nil},
+		"operation": {"/metrics", []string{"X-Forwarded-For", "192.0.2.1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, upstream := proxy(t)
+			r := start(t, yaml(upstream, "auth: {anonymous: false}\naccess: [{name: all, subjects: [authenticated], actions: [read, admin]}]\nlimits: {rate: 1, burst: 3}\n"))
+			good := "Bearer " + r.token(accounts.TokenSpec{User: "alice"})
+			if err := accounts.SetUser(filepath.Join(r.data, "tokens.json"), accounts.User{Name: "bob"}, "correct horse battery"); err != nil {
+				t.Fatal(err)
+			}
+			r.reload <- os.Interrupt
+			r.logs.await(t, "has been reloaded")
+			statuses := map[int]int{}
+			guess := func(header string) {
+				resp, body := r.ask(http.DefaultClient, r.url+way.path, append(way.headers, "Authorization", header)...)
+				statuses[resp.StatusCode]++
+				if resp.StatusCode == 429 && (resp.Header.Get("Retry-After") == "" || !strings.Contains(body, "weir login")) {
+					t.Errorf("%v %s", resp.Header, body)
+				}
+			}
+			for range 30 {
+				guess("Bearer wrong")
+			}
+			for i := range 10 {
+				guess(basic("bob", fmt.Sprintf("guess %d", i)))
+			}
+			if statuses[401] < 3 || statuses[429] < 1 || statuses[401]+statuses[429] != 40 {
+				t.Errorf("answers to 40 guesses: %v", statuses)
+			}
+			if resp, body := r.ask(http.DefaultClient, r.url+way.path, append(way.headers, "Authorization", good)...); resp.StatusCode != 200 {
+				t.Errorf("who shares the address: %d %s", resp.StatusCode, body)
+			}
+			var wrong, untried int
+			metrics := r.get("/metrics")
+			for line := range strings.Lines(metrics) {
+				fmt.Sscanf(line, `weir_refused_total{reason="credentials"} %d`, &wrong)
+				fmt.Sscanf(line, `weir_refused_total{reason="passwords"} %d`, &untried)
+			}
+			if wrong < 30 || untried == 0 || wrong+untried != 40 {
+				t.Errorf("%d wrong ones and %d that were not tried are counted, of 40", wrong, untried)
+			}
+		})
+	}
+}
+
 // A client that asks for much that is not stored does not hold up another one.
 func TestA22ClientsTakeTurnsWithWhatIsNotStored(t *testing.T) {
 	const greedy = 40
@@ -404,33 +463,76 @@ func TestEveryDecisionIsRecorded(t *testing.T) {
 	r.logs.await(t, "has been reloaded")
 	r.ask(http.DefaultClient, r.url+"/example.com/a/@v/v1.0.0.mod", "Authorization", "Bearer "+token, "X-Request-Id", "first")
 	r.ask(http.DefaultClient, r.url+"/example.com/b/@v/v1.0.0.mod?token=canary", "X-Request-Id", "second")
-	r.stop()
-	if err := <-r.done; err != nil {
-		t.Fatal(err)
-	}
-	r.done <- nil // for the cleanup
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	entries := map[string]map[string]any{}
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		var e map[string]any
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatalf("%s: %v", lines.Bytes(), err)
-		}
-		id, _ := e["id"].(string)
-		entries[id] = e
-	}
+	entries := r.audited(file)
 	if e := entries["first"]; e["who"] != "alice" || e["from"] != "127.0.0.1" || e["decision"] != "allow" || e["module"] != "example.com/a" || e["status"] != 200.0 {
 		t.Errorf("%v", e)
 	}
 	if e := entries["second"]; e["who"] != nil || e["decision"] != "deny" || e["rule"] != "nobody" || e["reason"] != "it is withdrawn" || e["status"] != 403.0 {
 		t.Errorf("%v", e)
 	}
-	if bytes.Contains(data, []byte("canary")) || bytes.Contains(data, []byte(token)) {
-		t.Errorf("a secret was recorded: %s", data)
+	data, err := os.ReadFile(file)
+	if err != nil || bytes.Contains(data, []byte("canary")) || bytes.Contains(data, []byte(token)) {
+		t.Errorf("a secret was recorded: %s, %v", data, err)
 	}
+}
+
+func TestLoginsAndRefusedOperationsAreRecordedLikeRequestsForModules(t *testing.T) {
+	_, upstream := proxy(t)
+	file := filepath.Join(t.TempDir(), "audit.log")
+	r := start(t, yaml(upstream, "audit: {file: "+file+"}\nauth: {trusted_proxies: [127.0.0.1]}\n"))
+	good := "Bearer " + r.token(accounts.TokenSpec{User: "alice"})
+	r.reload <- os.Interrupt
+	r.logs.await(t, "has been reloaded")
+	r.ask(http.DefaultClient, r.url+"/-/whoami", "Authorization", "Bearer wrong", "X-Request-Id", "guess", "X-Forwarded-For", "192.0.2.1")
+	r.ask(http.DefaultClient, r.url+"/-/whoami", "Authorization", good, "X-Request-Id", "login")
+	r.ask(http.DefaultClient, r.url+"/metrics", "X-Request-Id", "stranger", "X-Forwarded-For", "192.0.2.2")
+	r.ask(http.DefaultClient, r.url+"/metrics", "Authorization", good, "X-Request-Id", "insider", "X-Forwarded-For", "192.0.2.2")
+	r.ask(http.DefaultClient, r.url+"/metrics", "X-Request-Id", "operator")
+	for _, id := range []string{"guess", "login", "stranger", "insider"} {
+		r.logs.await(t, "id="+id)
+	}
+	for _, want := range []string{`weir_refused_total{reason="credentials"} 1`, `weir_refused_total{reason="no-credentials"} 1`, `weir_refused_total{reason="operation"} 1`, `weir_requests_total{kind="none",result="none",status="401"} 2`} {
+		if !r.says(want) {
+			t.Errorf("the metrics do not say %s", want)
+		}
+	}
+	entries := r.audited(file)
+	for id, want := range map[string]string{
+		"guess": "<nil> 192.0.2.1 /-/whoami deny 401", "login": "alice 127.0.0.1 /-/whoami allow 200",
+		"stranger": "<nil> 192.0.2.2 /metrics deny 401", "insider": "alice 192.0.2.2 /metrics deny 403",
+	} {
+		e := entries[id]
+		if got := fmt.Sprint(e["who"], " ", e["from"], " ", e["target"], " ", e["decision"], " ", e["status"]); got != want {
+			t.Errorf("%s: %s, want %s", id, got, want)
+		}
+	}
+	if e := entries["operator"]; e != nil {
+		t.Errorf("an operator is recorded: %v", e)
+	}
+}
+
+// audited ends the server and returns what it has recorded, by request.
+func (r *running) audited(file string) map[string]map[string]any {
+	r.t.Helper()
+	r.stop()
+	if err := <-r.done; err != nil {
+		r.t.Fatal(err)
+	}
+	r.done <- nil // for the cleanup
+	data, err := os.ReadFile(file)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	entries := map[string]map[string]any{}
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		var e map[string]any
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			r.t.Fatalf("%s: %v", lines.Bytes(), err)
+		}
+		id, _ := e["id"].(string)
+		entries[id] = e
+	}
+	return entries
 }
 
 // pair makes a certificate for 127.0.0.1 and writes it and its key to files.

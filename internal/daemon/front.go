@@ -15,6 +15,7 @@ import (
 	"github.com/goweir/weir/internal/admin"
 	"github.com/goweir/weir/internal/config"
 	"github.com/goweir/weir/internal/limit"
+	"github.com/goweir/weir/internal/policy"
 	"github.com/goweir/weir/internal/server"
 )
 
@@ -206,7 +207,7 @@ func (d *daemon) public(protocol *server.Server) map[string]http.Handler {
 		"/readyz":    http.HandlerFunc(d.ready),
 		"/healthz":   http.HandlerFunc(d.ready),
 		"/":          http.HandlerFunc(d.welcome),
-		admin.WhoAmI: d.me(protocol),
+		admin.WhoAmI: protocol.Behind(func(w http.ResponseWriter, s policy.Subject) { admin.AnswerMe(w, s, d.namesFor(s)) }),
 	}
 }
 
@@ -217,8 +218,8 @@ func (d *daemon) operation(ctx context.Context, protocol *server.Server) http.Ha
 	mux.Handle(admin.ProfilePrefix, admin.Profiles(ctx))
 	mux.Handle(admin.Prefix, admin.New(admin.Options{Upstreams: d.pool.Status, Explain: d.explain}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := d.door.rules.Load().mayOperate(r); err != nil {
-			protocol.Refuse(w, r, err)
+		if s, err := d.door.mayOperate(r); err != nil {
+			protocol.Refuse(w, r, s, err)
 			return
 		}
 		mux.ServeHTTP(w, r)

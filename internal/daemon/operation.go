@@ -12,25 +12,34 @@ import (
 	"github.com/goweir/weir/internal/policy"
 )
 
-// mayOperate says why a request may not see how the server fares, or nil. A
-// request that has come through a proxy nobody trusts may be anybody's, whatever
-// address the proxy has.
-func (r *rules) mayOperate(req *http.Request) error {
+// mayOperate says why a request may not see how the server fares, and whose it is, or
+// nil.
+func (d *door) mayOperate(r *http.Request) (policy.Subject, error) {
+	s, err := d.rules.Load().mayOperate(r)
+	if err != nil {
+		return s, d.turnAway(r, s, err)
+	}
+	return s, nil
+}
+
+// mayOperate decides by the rules. A request that has come through a proxy nobody
+// trusts may be anybody's, whatever address the proxy has.
+func (r *rules) mayOperate(req *http.Request) (policy.Subject, error) {
 	addr := r.auth.ClientAddr(req)
 	if !forwarded(req, addr) && within(addr, r.admin) {
-		return nil
+		return policy.Subject{Addr: addr}, nil
 	}
-	s, err := r.auth.Authenticate(req)
+	s, err := r.authenticate(req)
 	if err != nil {
-		return err
+		return s, err
 	}
 	if r.policy.Decide(s, policy.Admin, "").Allowed {
-		return nil
+		return s, nil
 	}
 	if s.Name == "" {
-		return auth.ErrUnauthenticated
+		return s, auth.ErrUnauthenticated
 	}
-	return &artifact.Error{
+	return s, &artifact.Error{
 		Class:  artifact.ErrForbidden,
 		Reason: "the operation of this server is not for " + artifact.Clean(s.Name, 100),
 		Hint:   "ask for an access rule with the action admin, or come from one of admin.allow_networks",
@@ -74,7 +83,7 @@ func (r *rules) checkOperation(cfg *config.Config) error {
 		return nil
 	}
 	for _, from := range strangers {
-		if r.mayOperate(&http.Request{RemoteAddr: netip.AddrPortFrom(from, 1).String()}) == nil {
+		if _, err := r.mayOperate(&http.Request{RemoteAddr: netip.AddrPortFrom(from, 1).String()}); err == nil {
 			return fmt.Errorf("%s would show the operation of the server to everybody, such as %s, since it listens on %q; name those who run it, or their networks, or listen on localhost (admin.listen)", r.whyOpen(from), from, at)
 		}
 	}

@@ -50,7 +50,14 @@ func seconds(s float64) time.Duration {
 
 // Allow takes a token of the key and reports whether there was one. If not, there
 // is one after retryAfter, unless somebody else takes it.
-func (r *Rates) Allow(key string) (ok bool, retryAfter time.Duration) {
+func (r *Rates) Allow(key string) (ok bool, retryAfter time.Duration) { return r.ask(key, r.interval) }
+
+// Ready reports what Allow would, and takes nothing.
+func (r *Rates) Ready(key string) (ok bool, retryAfter time.Duration) { return r.ask(key, 0) }
+
+// ask looks for a token of the key, and if there is one makes the bucket take so
+// much longer until it is full.
+func (r *Rates) ask(key string, cost time.Duration) (ok bool, retryAfter time.Duration) {
 	if r.interval == 0 {
 		return true, 0
 	}
@@ -62,7 +69,7 @@ func (r *Rates) Allow(key string) (ok bool, retryAfter time.Duration) {
 		r.keep(hash, full)
 		return false, early
 	}
-	r.keep(hash, full+r.interval)
+	r.keep(hash, full+cost)
 	return true, 0
 }
 

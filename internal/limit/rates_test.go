@@ -62,6 +62,23 @@ func TestA22ARefusalCostsNothingAndItsTimeIsTrue(t *testing.T) {
 	})
 }
 
+func TestToAskWhetherThereIsATokenTakesNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := limit.NewRates(1, 2)
+		for range 10 {
+			if ok, _ := r.Ready("a"); !ok {
+				t.Fatal("a full bucket has no token")
+			}
+		}
+		if n, _ := spend(r, "a"); n != 2 {
+			t.Errorf("%d tokens are left, want 2", n)
+		}
+		if ok, wait := r.Ready("a"); ok || wait != time.Second {
+			t.Errorf("Ready of an empty bucket = %v, %v", ok, wait)
+		}
+	})
+}
+
 func TestA22KeysDoNotShareABucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := limit.NewRates(1, 3)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/policy"
 )
 
 // maxText is how much of an error body the go command shows.
@@ -44,11 +45,12 @@ func refuse(w http.ResponseWriter, r *http.Request, out *Outcome, subject string
 	out.Bytes = int64(n)
 }
 
-// Refuse answers a request that is not for the protocol with an error, in the same
-// form.
-func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	out := Outcome{ID: s.ids.of(r)}
-	w.Header()[headerRequestID] = []string{out.ID}
+// Refuse answers a request of somebody that is not for the protocol with an error,
+// in the same form.
+func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, who policy.Subject, err error) {
+	out := s.begin(w, r)
+	defer s.end(w, r, &out, time.Now())
+	out.Subject = who
 	refuse(w, r, &out, "", artifact.Status(err), err)
 }
 

@@ -101,19 +101,45 @@ func New(c Opener, o Options) *Server {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begun := time.Now()
+	out := s.begin(w, r)
+	defer s.end(w, r, &out, time.Now())
+	s.serve(w, r, &out)
+}
+
+// begin names a request.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request) Outcome {
 	out := Outcome{ID: s.ids.of(r)}
 	w.Header()[headerRequestID] = []string{out.ID}
-	defer func() {
-		p := recover()
-		cut := p != nil && contain(w, r, &out, p)
-		out.Duration = time.Since(begun)
-		s.onDone(r, out)
-		if cut {
-			panic(http.ErrAbortHandler)
+	return out
+}
+
+// end keeps a panic to its request and tells how the request ended. It must be
+// deferred.
+func (s *Server) end(w http.ResponseWriter, r *http.Request, out *Outcome, begun time.Time) {
+	p := recover()
+	cut := p != nil && contain(w, r, out, p)
+	out.Duration = time.Since(begun)
+	s.onDone(r, *out)
+	if cut {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// Behind answers requests that are not for the protocol, to whom the door lets in.
+func (s *Server) Behind(answer func(http.ResponseWriter, policy.Subject)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := s.begin(w, r)
+		defer s.end(w, r, &out, time.Now())
+		subject, pass, err := s.door.Enter(r)
+		out.Subject = subject
+		if err != nil {
+			refuse(w, r, &out, "", artifact.Status(err), err)
+			return
 		}
-	}()
-	s.serve(w, r, &out)
+		defer pass.Leave()
+		out.Status, out.Decision.Allowed = http.StatusOK, true
+		answer(w, subject)
+	})
 }
 
 // openDoor lets everybody in, and read everything.

@@ -172,3 +172,22 @@ func TestHashesAreThoseOfPBKDF2WithSHA256(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestACheckerKnowsWhatItHasTried(t *testing.T) {
+	c, _ := checkerOf(t, 0)
+	alice := Hash{iterations: iterations, salt: "salt", sum: quick("right")}
+	for _, password := range []string{"right", "wrong"} {
+		if c.Knows("alice", alice, password) {
+			t.Errorf("%s is known before it was tried", password)
+		}
+		if _, err := c.Check(t.Context(), "alice", alice, password); err != nil {
+			t.Fatal(err)
+		}
+		if !c.Knows("alice", alice, password) || c.Knows("bob", alice, password) {
+			t.Errorf("%s is not known for who has shown it, or for others too", password)
+		}
+	}
+	if !c.Knows("carol", Hash{}, "right") {
+		t.Error("that nothing is right against no hash is not known")
+	}
+}
