@@ -188,7 +188,7 @@ func (d *daemon) httpServer(cfg *config.Config, h http.Handler) *http.Server {
 	}
 	return &http.Server{
 		Handler:           h,
-		TLSConfig:         d.encryption.config,
+		TLSConfig:         d.encryption.config.Clone(), // a server adds to its own; nil stays nil
 		ReadHeaderTimeout: time.Duration(cfg.Limits.HeaderTimeout),
 		IdleTimeout:       time.Duration(cfg.Limits.IdleTimeout),
 		MaxHeaderBytes:    int(cfg.Limits.HeaderBytes),
