@@ -33,9 +33,10 @@ func (d *Database) postpone(ctx context.Context, n artifact.Name) error {
 	return nil
 }
 
-// nudge lets Run have a look soon.
+// nudge lets Run have a look soon, once after something was postponed: it is not to
+// ask again and again for what cannot be had.
 func (d *Database) nudge() {
-	if !d.postponed.Load() {
+	if !d.postponed.Swap(false) {
 		return
 	}
 	select {
@@ -47,13 +48,22 @@ func (d *Database) nudge() {
 // recheck is how often Run looks for what is to be proven.
 const recheck = time.Minute
 
+// mayBeStored is how long an artifact that was let pass is waited for: the check of
+// its bytes comes before they are stored. No fetch may take nearly as long.
+const mayBeStored = 24 * time.Hour
+
+// maxFailures is after how many failures in a row Run takes it that the database
+// cannot be reached.
+const maxFailures = 3
+
 // Run proves what was let pass while the database could not be reached, until
 // ctx ends. What fails is withdrawn from the store.
 func (d *Database) Run(ctx context.Context) {
 	tick := time.NewTicker(recheck)
 	defer tick.Stop()
+	last := ""
 	for {
-		d.prune(ctx)
+		last = d.prune(ctx, last)
 		select {
 		case <-ctx.Done():
 			return
@@ -63,56 +73,77 @@ func (d *Database) Run(ctx context.Context) {
 	}
 }
 
-// prune goes through the notes once, as long as the database can be reached.
-func (d *Database) prune(ctx context.Context) {
-	for info, err := range d.o.Store.List(ctx, d.pending()) {
+// prune goes through the notes behind the one that was the last, as long as the
+// database can be reached. It returns the one that is the last now, empty at the
+// end: those that fail for good must not keep the others from their turn.
+func (d *Database) prune(ctx context.Context, last string) string {
+	failures := 0
+	for note, err := range d.o.Store.List(ctx, d.pending()) {
 		if err != nil {
-			return
+			return ""
 		}
-		n, err := artifact.Parse(strings.TrimPrefix(info.Key, d.pending()))
-		if err == nil {
-			err = d.settle(ctx, n)
-		} else {
-			err = nil // no note of ours
+		if note.Key <= last {
+			continue
 		}
-		if err != nil {
-			return // another time
+		last = note.Key
+		if d.settle(ctx, note) == nil {
+			failures = 0
+			continue
 		}
-		if d.o.Store.Delete(ctx, info.Key) != nil {
-			return
+		if failures++; failures == maxFailures {
+			return last
 		}
 	}
+	return ""
 }
 
-// settle proves or withdraws one stored artifact.
-func (d *Database) settle(ctx context.Context, n artifact.Name) error {
+// settle proves or withdraws the artifact of a note, and removes the note. One
+// whose artifact may still be on its way to the store stays.
+func (d *Database) settle(ctx context.Context, note blob.Info) error {
+	n, err := artifact.Parse(strings.TrimPrefix(note.Key, d.pending()))
+	if err != nil { // no note of ours
+		return d.o.Store.Delete(ctx, note.Key)
+	}
 	b, err := d.o.Store.Get(ctx, n.Key())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it was not stored after all
+		if time.Since(note.Time) < mayBeStored {
+			return nil
+		}
+		return d.o.Store.Delete(ctx, note.Key)
 	}
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	r, err := d.lookup(ctx, n.Module, n.Version)
-	if artifact.Class(err) == artifact.ErrNotFound {
-		err = d.unknown(n)
-		d.alarm(LateMismatch, n.Module, n.Version, "the database does not know the version")
+	wrong, err := d.contradicts(ctx, n, b)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		var got string
-		if got, err = hashOf(n, b); err != nil {
+	if wrong {
+		if err := d.withdraw(ctx, n, b); err != nil {
 			return err
 		}
-		err = d.compareHash(n, r, got, LateMismatch)
 	}
-	switch artifact.Class(err) {
-	case nil:
-		return err
-	case artifact.ErrIntegrity, artifact.ErrForbidden:
-		return d.withdraw(ctx, n, b)
+	return d.o.Store.Delete(ctx, note.Key)
+}
+
+// contradicts reports whether the database has another hash for an artifact that is
+// stored, or none. An answer that cannot be proven says something of the remote,
+// and nothing of the artifact.
+func (d *Database) contradicts(ctx context.Context, n artifact.Name, b *blob.Blob) (bool, error) {
+	r, err := d.lookup(ctx, n.Module, n.Version)
+	if artifact.Class(err) == artifact.ErrNotFound {
+		d.alarm(LateMismatch, n.Module, n.Version, "the database does not know the version")
+		return true, nil
 	}
-	return err
+	if err != nil {
+		return false, err
+	}
+	got, err := hashOf(n, b)
+	if err != nil {
+		return false, err
+	}
+	return d.compareHash(n, r, got, LateMismatch) != nil, nil
 }
 
 func hashOf(n artifact.Name, b *blob.Blob) (string, error) {

@@ -103,7 +103,7 @@ type Database struct {
 	lookups   singleflight.Group
 	records   *otter.Cache[string, record] // by module@version
 	wake      chan struct{}                // there may be something to prove
-	postponed atomic.Bool                  // since the start, something was
+	postponed atomic.Bool                  // since Run was last told to look, something was
 
 	mu      sync.Mutex
 	closed  bool
