@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -27,21 +28,28 @@ func (d *Database) tree(head []byte) (tlog.Tree, error) {
 
 // loadHead reads the newest head that was ever seen from the store.
 func (d *Database) loadHead(ctx context.Context) error {
-	b, err := d.o.Store.Get(ctx, d.own()+"latest")
+	head, tag, err := d.storedHead(ctx)
 	if err != nil {
-		return err
-	}
-	data, err := b.ReadAll(artifact.SumLatest.MaxSize())
-	if err != nil {
-		return err
-	}
-	if _, err := d.tree(data); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.head, d.headTag = data, b.ETag
+	d.head, d.headTag = head, tag
 	return nil
+}
+
+// storedHead returns the head in the store, with its ETag.
+func (d *Database) storedHead(ctx context.Context) (head []byte, tag string, err error) {
+	b, err := d.o.Store.Get(ctx, d.own()+"latest")
+	if err != nil {
+		return nil, "", err
+	}
+	head, err = b.ReadAll(artifact.SumLatest.MaxSize())
+	if err != nil {
+		return nil, "", err
+	}
+	_, err = d.tree(head)
+	return head, b.ETag, err
 }
 
 // newest returns the newest signed head, empty when none was seen.
@@ -61,8 +69,8 @@ func (d *Database) advance(ctx context.Context, old, next []byte) bool {
 		return false
 	}
 	info, err := d.o.Store.Put(ctx, d.own()+"latest", bytes.NewReader(next), store.PutOptions{IfAbsent: d.headTag == "", IfMatch: d.headTag})
-	if errors.Is(err, store.ErrConflict) {
-		return d.adopt(ctx)
+	if errors.Is(err, store.ErrConflict) && d.adopt(ctx) {
+		return false
 	}
 	d.head = next
 	if err == nil {
@@ -71,17 +79,19 @@ func (d *Database) advance(ctx context.Context, old, next []byte) bool {
 	return true
 }
 
-// adopt takes over the head that another process has stored; d.mu is held. It
-// reports false, since the caller's head has to be compared with it.
+// adopt takes over what is stored in place of the head that was known there: that of
+// another process, or none. d.mu is held. It reports false when nothing can be taken
+// over; another attempt to write would meet the same again.
 func (d *Database) adopt(ctx context.Context) bool {
-	b, err := d.o.Store.Get(ctx, d.own()+"latest")
-	if err != nil {
+	head, tag, err := d.storedHead(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		head, tag, err = d.head, "", nil
+	}
+	if err != nil || tag == d.headTag {
 		return false
 	}
-	if data, err := b.ReadAll(artifact.SumLatest.MaxSize()); err == nil {
-		d.head, d.headTag = data, b.ETag
-	}
-	return false
+	d.head, d.headTag = head, tag
+	return true
 }
 
 // latest asks for the newest head and returns the newest that is known.
