@@ -83,6 +83,7 @@ type daemon struct {
 	cfg      atomic.Pointer[config.Config]
 
 	encryption encryption
+	databases  databases
 
 	draining     atomic.Bool
 	keepsNothing atomic.Bool // the store takes nothing new at the moment
@@ -204,6 +205,7 @@ func (d *daemon) close() {
 	d.prefetch.Close()
 	d.cache.Close()
 	d.graph.Load().stop()
+	d.databases.close()
 	d.pool.Close()
 	if err := d.vcs.close(); err != nil {
 		d.log.Error("leaving version control", "error", err)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -188,6 +190,46 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 	defer resp.Body.Close()
 	if data, err := io.ReadAll(resp.Body); err != nil || resp.ProtoMajor != 2 || resp.StatusCode != 200 || len(data) == 0 {
 		t.Errorf("%s %d, %d bytes, %v", resp.Proto, resp.StatusCode, len(data), err)
+	}
+}
+
+func TestAReloadLeavesFetchesUnderWayAlone(t *testing.T) {
+	p, upstream := proxy(t)
+	db := modtest.NewSumDB("sum.example.com", p)
+	r := start(t, "upstream: "+upstream+"\nsumdb: "+db.Key()+"\nlog: {level: debug, access: all}\n")
+	const lookup = "/sumdb/sum.example.com/lookup/example.com/a@v1.0.0"
+	p.Break(lookup, modtest.Hang)
+	got := make(chan string, 1)
+	go func() { got <- r.get("/example.com/a/@v/v1.0.0.mod") }()
+	if err := p.Await(t.Context(), lookup, 1); err != nil {
+		t.Fatal(err)
+	}
+	r.reload <- syscall.SIGHUP
+	r.logs.await(t, "has been reloaded")
+	p.Heal()
+	if g := <-got; !strings.HasPrefix(g, "200 ") {
+		t.Errorf("the request under way got %q", g)
+	}
+}
+
+func TestAReloadLeavesNoConnectionsBehind(t *testing.T) {
+	p, _ := proxy(t)
+	closed := make(chan struct{}, 10)
+	upstream := httptest.NewUnstartedServer(p)
+	upstream.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	upstream.Start()
+	defer upstream.Close()
+	r := start(t, yaml(upstream.URL, "prefetch: {enabled: false}\n"))
+	r.want("/example.com/a/@v/v1.0.0.mod", "200 ")
+	r.reload <- syscall.SIGHUP
+	select {
+	case <-closed:
+	case <-time.After(time.Minute): // idle connections live for 90 s
+		t.Error("the connection that was used before the reload is still open")
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/goweir/weir/internal/prefetch"
 	"github.com/goweir/weir/internal/source"
 	"github.com/goweir/weir/internal/source/pool"
+	"github.com/goweir/weir/internal/source/upstream"
 	"github.com/goweir/weir/internal/store/tier"
 	"github.com/goweir/weir/internal/sumdb"
 )
@@ -35,14 +36,14 @@ var tierOptions = tier.Options{
 // graph is everything that a reload replaces: where artifacts come from.
 type graph struct {
 	source    source.Source
-	offline   bool              // there is no upstream
-	db        *sumdb.Database   // proves what upstreams send; nil when verification is off
-	mirrored  []*sumdb.Database // all that clients can ask here
+	offline   bool            // there is no upstream
+	db        *sumdb.Database // proves what upstreams send; nil when verification is off
 	routes    routes
-	upstreams []*pool.Upstream // in use
-	adopt     []func()         // puts the settings of the upstreams in force
-	upstream  string           // for people
-	sumdb     string           // for people
+	upstreams []*pool.Upstream  // in use
+	adopt     []func()          // puts the settings of the upstreams in force
+	clients   []upstream.Client // of the upstreams and the database
+	upstream  string            // for people
+	sumdb     string            // for people
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -59,17 +60,13 @@ func (g *graph) start() {
 	}
 }
 
-// stop ends the background work and waits for it.
+// stop ends the background work and waits for it. Fetches under way go on with the
+// graph they began with.
 func (g *graph) stop() {
 	g.cancel()
 	g.tasks.Wait()
-	g.close()
-}
-
-// close ends the lookups of the checksum databases.
-func (g *graph) close() {
-	for _, db := range g.mirrored {
-		db.Close()
+	for _, c := range g.clients {
+		c.CloseIdleConnections()
 	}
 }
 
@@ -99,7 +96,7 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.upstreams, g.adopt = slices.Collect(maps.Values(b.members)), b.adopt
+	g.upstreams, g.adopt, g.clients = slices.Collect(maps.Values(b.members)), b.adopt, b.clients
 	g.source = source.Split(func(n artifact.Name) bool { return n.Kind.IsSum() }, sums, g.routes.source(g.db))
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil
@@ -119,13 +116,11 @@ func (b *builder) sums(g *graph, parsed gosumdb.Config) (source.Source, error) {
 	for _, c := range configs {
 		db, err := b.database(c, g.routes.unproven)
 		if err != nil {
-			g.close()
 			return nil, err
 		}
 		if c.Name == parsed.Name {
 			g.db = db
 		}
-		g.mirrored = append(g.mirrored, db)
 		answers = source.Split(func(n artifact.Name) bool { return n.DB == c.Name }, db.Mirror(), answers)
 	}
 	return answers, nil

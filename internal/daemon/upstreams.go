@@ -30,6 +30,7 @@ type builder struct {
 	members map[string]*pool.Upstream // by identity
 	budget  *source.Budget            // of retries, for all upstreams together
 	adopt   []func()                  // what is to be done when the graph comes in force
+	clients []upstream.Client         // of all upstreams and databases
 	hashed  func(module string) bool  // of which modules zips are compared with a checksum database
 }
 
@@ -176,6 +177,7 @@ func (b *builder) member(name, rawURL string, o upstream.Options) (*pool.Upstrea
 	if err != nil {
 		return nil, err
 	}
+	b.clients = append(b.clients, client)
 	return b.remember(pool.Member{ID: id, Name: name, Source: b.metrics.Source(name, client)}), nil
 }
 
@@ -226,6 +228,7 @@ func (b *builder) database(parsed gosumdb.Config, skip func(string) bool) (*sumd
 	if err != nil {
 		return nil, fmt.Errorf("sumdb: %w", err)
 	}
+	b.clients = append(b.clients, direct)
 	var remotes []sumdb.Remote
 	add := func(u *pool.Upstream, proxy bool) {
 		l := u.Link(true)
@@ -244,7 +247,12 @@ func (b *builder) database(parsed gosumdb.Config, skip func(string) bool) (*sumd
 	if parsed.URL == "" {
 		add(itself, false)
 	}
-	return sumdb.New(parsed, sumdb.Options{Remotes: remotes, Store: b.store, Private: skip, OnAlarm: b.alarm})
+	db, err := sumdb.New(parsed, sumdb.Options{Remotes: remotes, Store: b.store, Private: skip, OnAlarm: b.alarm})
+	if err != nil {
+		return nil, err
+	}
+	b.databases.add(db)
+	return db, nil
 }
 
 // mirrors are the upstreams that an entry of a list stands for, all of which have

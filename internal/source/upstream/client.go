@@ -37,6 +37,9 @@ func newClient(base *url.URL, prefix string, o Options) *client {
 	return c
 }
 
+// CloseIdleConnections implements Client.
+func (c *client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+
 // Fetch implements source.Source. An answer with status 200 is a body, even if
 // it can be seen at once to be a bad one: reading it fails then, so that a bad
 // body is met in one way, however late it shows.

@@ -47,6 +47,7 @@ func newTransport(o Options, dial *addresses) *http.Transport {
 // http.Client, no redirect can take them elsewhere.
 type origin struct {
 	next         http.RoundTripper
+	closeIdle    func()                                // connections of next
 	proxy        func(*http.Request) (*url.URL, error) // that next uses
 	scheme, host string                                // the host with port, in lower case
 	header       http.Header                           // for the upstream
@@ -63,7 +64,7 @@ func newOrigin(base *url.URL, o Options) *origin {
 	}
 	dial := newAddresses(&net.Dialer{Timeout: o.Timeouts.Connect, ControlContext: new(guard).control})
 	transport := newTransport(o, dial)
-	return &origin{next: transport, proxy: transport.Proxy, scheme: base.Scheme, host: egress.HostPort(base), header: header, addresses: dial}
+	return &origin{next: transport, closeIdle: transport.CloseIdleConnections, proxy: transport.Proxy, scheme: base.Scheme, host: egress.HostPort(base), header: header, addresses: dial}
 }
 
 // certificateOf shows the client certificate to the upstream alone, and nothing to
@@ -105,6 +106,9 @@ func (o *origin) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return resp, nil
 }
+
+// CloseIdleConnections is what http.Client looks for.
+func (o *origin) CloseIdleConnections() { o.closeIdle() }
 
 // A hop says whom a connection is made for. It travels in the context from the
 // RoundTripper to the dialer and to TLS.

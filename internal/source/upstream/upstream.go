@@ -91,26 +91,34 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// A Client is a Source with connections of its own.
+type Client interface {
+	source.Source
+	// CloseIdleConnections closes the connections that no fetch uses, for when
+	// nothing more will be asked.
+	CloseIdleConnections()
+}
+
 // New returns the client of a module proxy, given a URL as package source reads
 // it from a GOPROXY list: http, https or file. Checksum databases are asked
 // through the proxy, below its path sumdb/. Nothing is sent yet.
-func New(proxyURL string, o Options) (source.Source, error) {
+func New(proxyURL string, o Options) (Client, error) {
 	return newSource(proxyURL, "", o)
 }
 
 // NewSumDB returns the client of a checksum database at its own URL, which is
 // https://name when dbURL is empty. It knows this database only and answers
 // ErrNotFound to everything else.
-func NewSumDB(name, dbURL string, o Options) (source.Source, error) {
+func NewSumDB(name, dbURL string, o Options) (Client, error) {
 	direct, err := newSource(cmp.Or(dbURL, "https://"+name), "sumdb/"+name+"/", o)
 	if err != nil {
 		return nil, err
 	}
-	return sumDB(name, direct), nil
+	return sumDB{direct, name}, nil
 }
 
 // newSource returns a client that takes prefix off the keys it asks for.
-func newSource(rawURL, prefix string, o Options) (source.Source, error) {
+func newSource(rawURL, prefix string, o Options) (Client, error) {
 	base, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, errors.New("the URL of an upstream is malformed") // the cause cites what may be a password
