@@ -53,7 +53,7 @@ var house = map[string]room{
 	"internal/egress":          {imports: []string{"internal/artifact"}},
 	"internal/source/flaw":     {imports: []string{"internal/artifact", "internal/blob", "internal/source", xmod}},
 	"internal/source/upstream": {imports: []string{"internal/artifact", "internal/blob", "internal/egress", "internal/fileurl", "internal/netrc", "internal/source", "internal/source/flaw"}},
-	"internal/credential":      {imports: []string{"internal/artifact", "internal/egress", "internal/netrc"}},
+	"internal/credential":      {imports: []string{"internal/artifact", "internal/command", "internal/egress", "internal/netrc"}},
 	"internal/source/pool":     {imports: []string{"internal/artifact", "internal/blob", "internal/source"}},
 	"internal/h1":              {imports: []string{"internal/artifact", compress, xmod}},
 	"internal/gosum":           {imports: []string{"internal/artifact", xmod}, tests: []string{"internal/h1"}},

@@ -1,16 +1,15 @@
 package credential
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"net/url"
-	"os/exec"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/command"
 )
 
 // helper asks a program that speaks the protocol of git's credential helpers. It runs
@@ -25,11 +24,12 @@ const helperTimeout = 30 * time.Second
 func (h helper) find(ctx context.Context, u *url.URL) (Credential, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "git", "-c", "credential.helper=", "-c", "credential.helper="+h.program, "-c", "core.askPass=", "credential", "fill")
-	cmd.Env = append(cmd.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=")
-	cmd.Stdin = strings.NewReader(fmt.Sprintf("protocol=%s\nhost=%s\npath=%s\n\n", u.Scheme, u.Host, strings.TrimPrefix(u.Path, "/")))
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	out, _, err := command.Run(ctx, command.Command{
+		Path: "git",
+		Args: []string{"-c", "credential.helper=", "-c", "credential.helper=" + h.program, "-c", "core.askPass=", "credential", "fill"},
+		Env:  append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS="),
+		In:   fmt.Sprintf("protocol=%s\nhost=%s\npath=%s\n\n", u.Scheme, u.Host, strings.TrimPrefix(u.Path, "/")),
+	})
 	if err != nil {
 		return Credential{}, false, &artifact.Error{
 			Class: artifact.ErrBadUpstream, Err: err,
@@ -38,8 +38,8 @@ func (h helper) find(ctx context.Context, u *url.URL) (Credential, bool, error) 
 		}
 	}
 	c := Credential{Name: h.name}
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		switch key, value, _ := strings.Cut(lines.Text(), "="); key {
+	for line := range strings.Lines(out) {
+		switch key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "="); key {
 		case "username":
 			c.Username = value
 		case "password":
