@@ -198,3 +198,17 @@ func TestAVersionThatTheDatabaseDoesNotKnowIsWithdrawn(t *testing.T) {
 		l.wantPending(0)
 	})
 }
+
+// However a remote refuses, the database cannot be reached by it.
+func TestWhenAvailableLetsPassWhateverKeepsTheDatabaseFromBeingReached(t *testing.T) {
+	for _, class := range []error{artifact.ErrForbidden, artifact.ErrTooMany, artifact.ErrBadUpstream, artifact.ErrTimeout} {
+		w := newWorld(t)
+		w.policy = sumdb.WhenAvailable
+		w.server.set(false, func(artifact.Name, []byte) ([]byte, error) {
+			return nil, &artifact.Error{Class: class, Reason: "refused"}
+		})
+		if err := w.checkMod("example.com/m1"); err != nil {
+			t.Errorf("%v: %v", class, err)
+		}
+	}
+}

@@ -133,13 +133,17 @@ func (d *Database) order() []int {
 	return append(well, down...)
 }
 
+// unreachable has the class ErrUnavailable alone: that of its cause, such as a refusal
+// or too many requests, would say something of one remote.
 func (d *Database) unreachable(err error) error {
 	why := "no way to it is configured"
+	var cause error
 	if err != nil {
 		why, _ = artifact.Explain(err)
+		cause = errors.New(err.Error())
 	}
 	return &artifact.Error{
-		Class: artifact.ErrUnavailable, Err: err, RetryAfter: 30 * time.Second,
+		Class: artifact.ErrUnavailable, Err: cause, RetryAfter: 30 * time.Second,
 		Reason: fmt.Sprintf("checksum database %s cannot be reached: %s", d.config.Name, why),
 		Hint:   "try again later; to go on without it set sumdb_policy: when-available, or no_sumdb for modules that it does not hold",
 	}
