@@ -154,6 +154,25 @@ func (c *company) write(t *testing.T, name, text string) string {
 	return name
 }
 
+// hang makes private modules, each with a repository of its own, whose host takes what
+// git asks and does not answer before release is called.
+func (c *company) hang(n int) (modules []string, release func()) {
+	released := make(chan struct{})
+	c.forge.Handle("git.example.com/group/slow", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-released:
+		case <-r.Context().Done():
+		}
+		http.Error(w, "late", http.StatusServiceUnavailable)
+	}))
+	for i := range n {
+		mod := fmt.Sprintf("corp.example.com/slow/m%d", i)
+		c.forge.GoImport(mod, fmt.Sprintf("%s git https://git.example.com/group/slow/m%d", mod, i))
+		modules = append(modules, mod)
+	}
+	return modules, func() { close(released) }
+}
+
 // weir starts a weir that has what it takes, and an upstream for all that is public.
 func (c *company) weir(t *testing.T, upstream string, env ...string) *weir {
 	t.Helper()
@@ -317,6 +336,47 @@ func checkCanary(t *testing.T, w *weir) {
 	for where, text := range shown {
 		if strings.Contains(text, canary) || bytes.Contains([]byte(text), []byte("cm9ib3Q6Y2FuYXJ5")) {
 			t.Errorf("%s shows the password: %s", where, text)
+		}
+	}
+}
+
+// A host of repositories that hangs has a part of the places for fetches, and of that
+// not all: what is over is refused at once, and public modules come as ever.
+func TestAGitHostThatHangsHoldsUpNoPublicModule(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	const places, direct, host = 16, 8, 6
+	c := newCompany(t)
+	hanging, release := c.hang(2 * places)
+	public, _ := graph(4)
+	w := c.weir(t, modtest.New(public...).Start(t), fmt.Sprintf("WEIR_CACHE_MAX_FILLS=%d", places), "WEIR_AUTH_TRUSTED_PROXIES=127.0.0.1")
+	answers := make(chan response, len(hanging))
+	for i, mod := range hanging {
+		r := w.request(t, "/"+mod+"/@v/list")
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i%2))
+		go func() { answers <- do(r) }()
+	}
+	eventually(t, 20*time.Second, "all but those that one host may have are refused", func() bool { return len(answers) == len(hanging)-host })
+	for len(answers) > 0 {
+		if r := <-answers; r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" {
+			t.Errorf("a fetch that has no place: %v, Retry-After %q", r, r.header.Get("Retry-After"))
+		}
+	}
+	for _, m := range public {
+		for _, path := range files(m.Path, m.Version) {
+			if r := w.get(t, path); !r.whole() {
+				t.Errorf("beside a host that hangs: %s: %v", path, r)
+			}
+		}
+	}
+	if n := w.metric(t, "weir_fills"); n > direct {
+		t.Errorf("%v fetches from version control have a place of %d", n, places)
+	}
+	release()
+	for range host {
+		if r := <-answers; r.whole() {
+			t.Errorf("of a host that has answered nothing: %v", r)
 		}
 	}
 }

@@ -116,7 +116,7 @@ func TestAHostThatHangsHoldsUpNobodyElse(t *testing.T) {
 	repo(t, f, "git.example.com/slow", simple("www.example.com/slow", "v1.0.0"))
 	arrived, healed := make(chan bool, 100), make(chan bool)
 	f.Handle("git.example.com", hanging(arrived, healed))
-	s := open(t, f, func(o *Options) { o.MaxProcesses = 2; o.MaxWaiting = 3 })
+	s := open(t, f, func(o *Options) { o.MaxProcesses = 2; o.MaxFetches = 5 })
 	ctx, cancel := context.WithCancel(patient(t))
 	defer cancel()
 	for _, file := range []string{"list", "v1.0.0.info", "v1.0.0.zip"} {
@@ -130,7 +130,7 @@ func TestAHostThatHangsHoldsUpNobodyElse(t *testing.T) {
 func TestMoreThanMayWaitAreTurnedAway(t *testing.T) {
 	f := newForge(t)
 	l := newLeash(t)
-	s := open(t, f, wrap(t, hang(l)).use, func(o *Options) { o.MaxProcesses = 1; o.MaxWaiting = 4 })
+	s := open(t, f, wrap(t, hang(l)).use, func(o *Options) { o.MaxProcesses = 1; o.MaxFetches = 5 })
 	ctx, cancel := context.WithCancel(patient(t))
 	defer cancel()
 	wait := func(mod string) {

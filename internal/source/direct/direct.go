@@ -73,7 +73,7 @@ type Options struct {
 	VCS []string
 
 	MaxProcesses int           // go commands at one time; default 4
-	MaxWaiting   int           // fetches that wait for one, beyond which they are ErrUnavailable; default 512
+	MaxFetches   int           // at one time, those that wait for a go command included; more are ErrUnavailable; default 128
 	CacheSize    int64         // bytes that all clones may have together; default 10 GiB
 	MaxDisk      int64         // bytes that one fetch may add; default 2 GiB
 	Timeout      time.Duration // for one go command, and again for waiting for it; default 5 min
@@ -97,7 +97,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.MaxProcesses = cmp.Or(o.MaxProcesses, 4)
-	o.MaxWaiting = cmp.Or(o.MaxWaiting, 512)
+	o.MaxFetches = cmp.Or(o.MaxFetches, 128)
 	o.CacheSize = cmp.Or(o.CacheSize, 10<<30)
 	o.MaxDisk = cmp.Or(o.MaxDisk, 2<<30)
 	o.Timeout = cmp.Or(o.Timeout, 5*time.Minute)
@@ -152,8 +152,7 @@ func New(o Options) (*Source, error) {
 	// Nobody ever gets the last slot of several, so that a host that hangs holds up
 	// nobody who waits for another.
 	s.slots = limit.NewFair(limit.Turns{Slots: s.o.MaxProcesses, PerKey: max(1, s.o.MaxProcesses-1)})
-	room := s.o.MaxProcesses + s.o.MaxWaiting
-	s.fetches = limit.NewInFlight(room, max(1, room*3/4)) // one host gets three quarters at most
+	s.fetches = limit.NewInFlight(s.o.MaxFetches, max(1, s.o.MaxFetches*3/4)) // one host gets three quarters at most
 	s.repositories = recent.New[string, origin.Repository](rememberedRepositories)
 	s.versions = recent.New[module.Version, small](rememberedVersions)
 	s.refsAsked = recent.New[string, struct{}](rememberedRepositories)
