@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,16 +23,22 @@ import (
 
 // versionControl is where modules come from that no upstream has. It lives as long
 // as the server, since its clones do, and begins with the first module that it is
-// asked for. Credentials change with a reload.
+// asked for, if not before. Credentials change with a reload.
 type versionControl struct {
 	options     direct.Options
 	credentials atomic.Pointer[credential.Store]
-	failed      func(error) // hears why it cannot begin, once
+	failed      func(error) // hears each time why it cannot begin
 
-	once   sync.Once
+	turn   chan struct{} // held by whoever looks at what follows
 	source *direct.Source
-	err    error
+	err    error     // why there is none
+	again  time.Time // when to try again
+	closed bool
 }
+
+// reopenAfter is when it is tried again to begin, so that trouble which is over, such
+// as a disk that was full, needs nobody to start the server again.
+const reopenAfter = 5 * time.Second
 
 // newVersionControl returns nil, and why, when this machine cannot read version
 // control at all.
@@ -44,7 +49,7 @@ func newVersionControl(cfg *config.Config, guard *egress.Guard) (v *versionContr
 			return nil, "the server has no " + program + " command"
 		}
 	}
-	v = &versionControl{options: direct.Options{
+	v = &versionControl{turn: make(chan struct{}, 1), options: direct.Options{
 		Dir: filepath.Join(cfg.Data, "direct"), Go: c.Go, VCS: c.VCS, CAFile: c.CAFile, Guard: guard, Proxy: wayOut(c.Proxy),
 		MaxProcesses: c.MaxProcesses, CacheSize: int64(c.CacheSize), Timeout: time.Duration(c.Timeout),
 		// Each has one of the places for all fetches meanwhile. Half of them are for
@@ -142,19 +147,40 @@ func (v *versionControl) Find(ctx context.Context, u *url.URL) (credential.Crede
 
 // Fetch implements source.Source.
 func (v *versionControl) Fetch(ctx context.Context, n artifact.Name) (*blob.Blob, error) {
-	v.once.Do(func() {
-		if v.source, v.err = direct.New(v.options); v.err != nil {
-			v.failed(v.err)
-		}
-	})
-	if v.err != nil {
-		return nil, &artifact.Error{
-			Class: artifact.ErrUnavailable, Err: v.err,
-			Reason: "version control cannot be read here",
-			Hint:   "those who run this proxy find the reason in its log",
-		}
+	s, err := v.open(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return v.source.Fetch(ctx, n)
+	return s.Fetch(ctx, n)
+}
+
+// open returns what version control is read with, and begins if need be.
+func (v *versionControl) open(ctx context.Context) (*direct.Source, error) {
+	select {
+	case v.turn <- struct{}{}:
+		defer func() { <-v.turn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if v.source == nil && !v.closed && !time.Now().Before(v.again) {
+		v.begin()
+	}
+	if v.source != nil {
+		return v.source, nil
+	}
+	return nil, &artifact.Error{
+		Class: artifact.ErrUnavailable, RetryAfter: reopenAfter, Err: v.err,
+		Reason: "version control cannot be read here",
+		Hint:   "those who run this proxy find the reason in its log",
+	}
+}
+
+// begin tries to begin; the turn is held.
+func (v *versionControl) begin() {
+	if v.source, v.err = direct.New(v.options); v.err != nil {
+		v.again = time.Now().Add(reopenAfter)
+		v.failed(v.err)
+	}
 }
 
 // close ends what is under way. Nothing is asked any more.
@@ -162,7 +188,9 @@ func (v *versionControl) close() error {
 	if v == nil {
 		return nil
 	}
-	v.once.Do(func() { v.err = context.Canceled })
+	v.turn <- struct{}{} // held by others only while they begin, which has a bound
+	defer func() { <-v.turn }()
+	v.closed = true
 	if v.source == nil {
 		return nil
 	}

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goweir/weir/internal/artifact"
+	"github.com/goweir/weir/internal/config"
+)
+
+// What keeps version control from being read is tried again: here a file where its
+// folder should be.
+func TestTroubleWithVersionControlIsNotRememberedForLong(t *testing.T) {
+	cfg := &config.Config{Data: t.TempDir()}
+	obstacle := filepath.Join(cfg.Data, "direct")
+	if err := os.WriteFile(obstacle, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		v, why := newVersionControl(cfg, nil)
+		if v == nil {
+			t.Fatal(why)
+		}
+		told := 0
+		v.failed = func(error) { told++ }
+		fetch := func() error {
+			_, err := v.Fetch(t.Context(), artifact.Name{Kind: artifact.SumLatest, DB: "sum.example.org"}) // which has no sums
+			return err
+		}
+		for range 2 {
+			if err := fetch(); artifact.Status(err) != 503 || artifact.RetryAfter(err) != reopenAfter {
+				t.Errorf("where its folder is a file: %v, again after %v", err, artifact.RetryAfter(err))
+			}
+		}
+		if told != 1 {
+			t.Errorf("the operator was told %d times", told)
+		}
+		if err := os.Remove(obstacle); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(reopenAfter)
+		if err := fetch(); artifact.Status(err) != 404 {
+			t.Errorf("when the file is gone: %v", err)
+		}
+		if err := v.close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
