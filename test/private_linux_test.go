@@ -381,6 +381,35 @@ func TestAGitHostThatHangsHoldsUpNoPublicModule(t *testing.T) {
 	}
 }
 
+// What a private module requires is fetched ahead from version control if it is private,
+// too, and otherwise not at all: no upstream hears what private modules require.
+func TestA16PrivateModulesAreFetchedAheadFromVersionControlOnly(t *testing.T) {
+	if !inland(t, "corp.example.com", "git.example.com") {
+		return
+	}
+	c := newCompany(t)
+	_, err := c.forge.Repo("git.example.com/group/app.git", modtest.Commit{Tags: []string{"v1.0.0"}, Files: map[string]string{
+		"go.mod": "module corp.example.com/app\n\ngo 1.20\n\nrequire (\n\texample.com/public v1.0.0\n\tcorp.example.com/lib v1.0.0\n)\n", "app.go": "package app\n",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.forge.GoImport("corp.example.com/app", "corp.example.com/app git https://git.example.com/group/app.git")
+	spy := modtest.New(simple("example.com/public", "v1.0.0"), simple("corp.example.com/lib", "v1.0.0"))
+	w := c.weir(t, spy.Start(t))
+	if r := w.get(t, "/corp.example.com/app/@v/v1.0.0.zip"); !r.whole() { // as a build does
+		t.Fatal(r)
+	}
+	eventually(t, 20*time.Second, "what the module requires is here before anybody asks for it", func() bool {
+		_, err := os.Stat(filepath.Join(w.data, "modules/corp.example.com/lib/@v/v1.0.0.zip"))
+		return err == nil
+	})
+	w.idle(t)
+	if asked := spy.Requests(); len(asked) > 0 {
+		t.Errorf("the public upstream was asked for %v", asked)
+	}
+}
+
 // A moved tag changes nothing for those who ask weir, and those who run it hear of it.
 func TestF11AMovedTagKeepsItsBytes(t *testing.T) {
 	if !inland(t, "corp.example.com", "git.example.com") {

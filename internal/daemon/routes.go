@@ -46,7 +46,7 @@ func (b *builder) routes(public []source.Link) (routes, error) {
 	}
 	chain := b.retrying(public)
 	general := route{links: public, source: source.Public(chain), proven: true, policy: proofPolicy(b.cfg.SumdbPolicy), prefetch: true}
-	hidden := route{match: folding(b.cfg.Private), source: source.Chain(b.direct()), private: true, prefetch: b.vcs != nil}
+	hidden := route{match: folding(b.cfg.Private), links: []source.Link{b.direct()}, source: source.Chain(b.direct()), private: true, prefetch: b.vcs != nil}
 	if b.vcs == nil {
 		hidden.source = source.Func(b.privateModule)
 	}
@@ -136,11 +136,15 @@ func (rs routes) mayLead(from, to string) bool {
 	return here == there || !here.private
 }
 
-// down reports whether there is nobody to ask for a module who is well.
+// down reports whether there is nobody to ask for a module who is well. Nobody is asked
+// after a link that is down and does not fall back on errors.
 func (rs routes) down(module string) bool {
 	for _, l := range rs.of(module).links {
-		if l.Down != nil && !l.Down() {
+		if l.Down == nil || !l.Down() {
 			return false
+		}
+		if !l.FallBackOnError {
+			return true
 		}
 	}
 	return true

@@ -118,3 +118,32 @@ func expectedRoute(cfg *config.Config, mod string) int {
 	}
 	return len(cfg.Routes) + 2
 }
+
+// Where nobody well would be asked, nothing is fetched ahead.
+func TestARouteIsDownWhenNobodyWellWouldBeAsked(t *testing.T) {
+	is := func(down, fallBack bool) source.Link {
+		return source.Link{Down: func() bool { return down }, FallBackOnError: fallBack}
+	}
+	direct := source.Link{} // never known to be out of order
+	for name, test := range map[string]struct {
+		links []source.Link
+		down  bool
+	}{
+		"well":                            {[]source.Link{is(false, false)}, false},
+		"ill":                             {[]source.Link{is(true, false)}, true},
+		"ill, and the next one well":      {[]source.Link{is(true, true), is(false, false)}, false},
+		"ill, and the next one not asked": {[]source.Link{is(true, false), is(false, false)}, true},
+		"all ill":                         {[]source.Link{is(true, true), is(true, true)}, true},
+		"direct":                          {[]source.Link{direct}, false},
+		"ill, then direct":                {[]source.Link{is(true, true), direct}, false},
+		"ill, then off":                   {[]source.Link{is(true, true), source.Off()}, true},
+		"well, then off":                  {[]source.Link{is(false, true), source.Off()}, false},
+		"off":                             {[]source.Link{source.Off()}, true},
+		"direct that cannot be read":      {[]source.Link{source.NoDirect("there is no git")}, true},
+	} {
+		rs := routes{{match: func(string) bool { return true }, links: test.links}}
+		if got := rs.down("example.com/m"); got != test.down {
+			t.Errorf("%s: down is %v", name, got)
+		}
+	}
+}

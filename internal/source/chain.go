@@ -26,7 +26,7 @@ type Link struct {
 
 // Off is the link that "off" in a GOPROXY list stands for.
 func Off() Link {
-	return Link{Name: "off", end: true, Source: Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
+	return Link{Name: "off", end: true, Down: nobody, Source: Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
 		return nil, artifact.NotFound("%s is not stored here and the upstream list is off", n)
 	})}
 }
@@ -34,10 +34,13 @@ func Off() Link {
 // NoDirect is the link that "direct" in a GOPROXY list stands for where version
 // control cannot be read, and why: there is nothing more to try.
 func NoDirect(why string) Link {
-	return Link{Name: "direct", end: true, Source: Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
+	return Link{Name: "direct", end: true, Down: nobody, Source: Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
 		return nil, artifact.NotFound("%s: nothing more to try, since version control cannot be read: %s", n, why)
 	})}
 }
+
+// nobody is there who could be well.
+func nobody() bool { return true }
 
 // Chain is a Source that asks its links in order, anew for each artifact, by
 // the rules of GOPROXY lists: the next one after ErrNotFound, or after any
