@@ -58,7 +58,7 @@ type Options struct {
 	Times                                  // of all modules but those that TimesOf knows
 	TimesOf     func(module string) *Times // nil: there are no others
 	StreamAbove int64                      // zips larger than this are streamed while they arrive, in bytes
-	Offline     bool                       // there is no source: lists and @latest name what is complete in the store
+	Offline     func(module string) bool   // whether there is no source for a module: its list and @latest name what is complete in the store; nil: there is
 	MaxFills    int                        // fetches at one time, as Turns allows
 	Turns       Turns                      // of fetches; of the first Options only
 	MaxWaiting  int                        // fetches that may wait for their turn; more are refused

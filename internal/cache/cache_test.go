@@ -920,7 +920,7 @@ func (w *world) fill(version, mod string, kinds ...string) {
 func TestWithoutSourceListAndLatestComeFromTheStore(t *testing.T) {
 	for name, err := range map[string]error{"gone": artifact.ErrNotFound, "down": down, "offline": artifact.ErrNotFound} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(o *cache.Options) { o.Offline = name == "offline" })
+			w := newWorld(t, func(o *cache.Options) { o.Offline = func(string) bool { return name == "offline" } })
 			if name == "offline" { // what was once fetched names versions that are not here
 				for path, text := range map[string]string{list: "v1.0.0\nv1.9.0\n", latest: infoOf("v1.9.0")} {
 					if _, err := w.store.Put(t.Context(), path, strings.NewReader(text), store.PutOptions{}); err != nil {

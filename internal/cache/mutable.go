@@ -39,7 +39,7 @@ func (e *entry) age() time.Duration {
 }
 
 func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
-	if c.options().Offline && (r.Name.Kind == artifact.List || r.Name.Kind == artifact.Latest) {
+	if c.offline(r.Name) {
 		return c.openStored(ctx, r.Name, nil)
 	}
 	key, landed := r.Name.Key(), c.landed.count.Load()
@@ -64,6 +64,13 @@ func (c *Cache) openMutable(ctx context.Context, r Request) (Answer, error) {
 		}
 	}
 	return c.ask(ctx, r, key, landed, e, usable)
+}
+
+// offline reports whether an artifact is made from what is stored, since there is no
+// source for its module.
+func (c *Cache) offline(n artifact.Name) bool {
+	offline := c.options().Offline
+	return (n.Kind == artifact.List || n.Kind == artifact.Latest) && offline != nil && offline(n.Module)
 }
 
 // ask waits for a source's word, for a short while only where there is an old

@@ -25,6 +25,19 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
+func TestACheckWarnsOfPrivateModulesThatCannotBeFetched(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(file, []byte("direct: {go: /no/such/command}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for private, warned := range map[string]bool{"corp.example.com": true, "": false} {
+		code, stdout, stderr := run(t, "config", "check", "--config", file, "--private", private)
+		if code != 0 || !strings.Contains(stdout, "good") || strings.Contains(stderr, "warning: private modules cannot be fetched") != warned {
+			t.Errorf("--private %q: exit %d\nstdout: %s\nstderr: %s", private, code, stdout, stderr)
+		}
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	if err := os.WriteFile(bad, []byte("listn: x\n"), 0o600); err != nil {

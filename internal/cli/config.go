@@ -76,6 +76,9 @@ func configCheckCommand() *cobra.Command {
 			if err := daemon.Check(cfg); err != nil {
 				return err
 			}
+			for _, w := range daemon.Warnings(cfg) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+			}
 			if probe {
 				if err := probeCredentials(cmd, cfg); err != nil {
 					return err

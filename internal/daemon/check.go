@@ -25,6 +25,19 @@ func Check(cfg *config.Config) error {
 	return errors.Join(err, credentialsErr, guardErr, checkCertificates(cfg))
 }
 
+// Warnings say what a server with a configuration would not do on this machine, though
+// it would start.
+func Warnings(cfg *config.Config) []string {
+	if why := missing(cfg); why != "" && needsDirect(cfg) {
+		return []string{cannotFetchPrivate(why)}
+	}
+	return nil
+}
+
+func cannotFetchPrivate(why string) string {
+	return "private modules cannot be fetched from version control: " + why + "; install it and start the server again"
+}
+
 func checkCertificates(cfg *config.Config) error {
 	if cfg.TLS.CertFile == "" {
 		return nil

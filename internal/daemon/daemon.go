@@ -173,6 +173,7 @@ func (d *daemon) open(cfg *config.Config) error {
 	d.graph.Store(g)
 	d.cache = cache.New(d.store, g.source, d.cacheOptions(cfg, g))
 	d.prefetch = prefetch.New(d.cache, d.prefetchOptions(cfg, g))
+	d.beginDirect(cfg)
 	g.start()
 	return nil
 }
@@ -302,6 +303,7 @@ func (d *daemon) reload(ctx context.Context) {
 	d.pool.SetPatience(time.Duration(cfg.Fetch.Patience))
 	d.cache.Reconfigure(g.source, d.cacheOptions(cfg, g))
 	d.prefetch.Reconfigure(d.prefetchOptions(cfg, g))
+	d.beginDirect(cfg)
 	g.start()
 	d.graph.Swap(g).stop()
 	d.pool.Keep(g.upstreams)

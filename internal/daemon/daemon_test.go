@@ -244,13 +244,29 @@ func TestReloadPutsANewConfigurationInForce(t *testing.T) {
 	r.configure(yaml(upstream, noGo+"private: [example.com/b]\n"))
 	r.logs.await(t, "(?s)has been reloaded.*has been reloaded")
 	p.ResetCounts()
-	r.want("/example.com/b/@v/list", "404 not found: example.com/b is private here")
-	r.want("/example.com/!b/@v/list", "404 not found: example.com/B is private here") // the same to many hosts
+	r.want("/example.com/b/@v/list", "503 weir: example.com/b is private here")
+	r.want("/example.com/!b/@v/list", "503 weir: example.com/B is private here") // the same to many hosts
 	if body := r.get("/example.com/b/@v/list"); !strings.Contains(body, "those who run this proxy") || strings.Contains(body, "GOPRIVATE") || strings.Contains(body, ",direct") {
 		t.Errorf("whoever asks is not told what helps, or what goes around the proxy: %s", body)
 	}
 	if n := p.Requests(); len(n) != 0 {
 		t.Errorf("the upstream saw a private module: %v", n)
+	}
+}
+
+// That version control cannot be read is no proof that a private module does not exist,
+// and those who run the server hear of it before anybody asks.
+func TestWithoutVersionControlPrivateModulesAreUnavailable(t *testing.T) {
+	const more = "direct: {go: /no/such/command}\nprivate: [example.com/a]\nroutes: [{match: example.org, upstream: direct, private: true}]\n"
+	r := start(t, yaml("off", more))
+	r.logs.await(t, `(level=WARN msg="private modules cannot be fetched from version control: the server has no /no/such/command command)`)
+	for _, path := range []string{"example.com/a/@v/list", "example.com/a/@latest", "example.com/a/@v/v1.0.0.info", "example.org/b/@v/list", "example.org/b/@v/v1.0.0.zip"} {
+		if got := r.get("/" + path); !strings.HasPrefix(got, "503 ") || !strings.Contains(got, "the server has no /no/such/command command") {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	for _, path := range []string{"example.net/c/@v/list", "example.net/c/@latest", "example.net/c/@v/v1.0.0.info"} {
+		r.want("/"+path, "404 ")
 	}
 }
 

@@ -43,12 +43,10 @@ const reopenAfter = 5 * time.Second
 // newVersionControl returns nil, and why, when this machine cannot read version
 // control at all.
 func newVersionControl(cfg *config.Config, guard *egress.Guard) (v *versionControl, why string) {
-	c := cfg.Direct
-	for _, program := range []string{cmp.Or(c.Go, "go"), "git"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return nil, "the server has no " + program + " command"
-		}
+	if why := missing(cfg); why != "" {
+		return nil, why
 	}
+	c := cfg.Direct
 	v = &versionControl{turn: make(chan struct{}, 1), options: direct.Options{
 		Dir: filepath.Join(cfg.Data, "direct"), Go: c.Go, VCS: c.VCS, CAFile: c.CAFile, Guard: guard, Proxy: wayOut(c.Proxy),
 		MaxProcesses: c.MaxProcesses, CacheSize: int64(c.CacheSize), Timeout: time.Duration(c.Timeout),
@@ -58,6 +56,24 @@ func newVersionControl(cfg *config.Config, guard *egress.Guard) (v *versionContr
 	}}
 	v.options.Credentials = v
 	return v, ""
+}
+
+// missing says which program this machine lacks to read version control, if it does.
+func missing(cfg *config.Config) string {
+	for _, program := range []string{cmp.Or(cfg.Direct.Go, "go"), "git"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return "the server has no " + program + " command"
+		}
+	}
+	return ""
+}
+
+// needsDirect reports whether there are modules that come from version control and
+// from nowhere else.
+func needsDirect(cfg *config.Config) bool {
+	return len(cfg.Private) > 0 || slices.ContainsFunc(cfg.Routes, func(r config.Route) bool {
+		return r.Private && slices.ContainsFunc(config.ParseUpstreams(r.Upstream), func(e config.Entry) bool { return e.Text == "direct" })
+	})
 }
 
 // wayOut is the HTTP proxy on the way to version control, by the setting.
@@ -88,6 +104,18 @@ func (d *daemon) openDirect(cfg *config.Config) error {
 	d.vcs.failed = func(err error) { d.log.Error("version control cannot be read", "error", err) }
 	d.vcs.use(credentials)
 	return nil
+}
+
+// beginDirect begins with version control where it is sure to be needed, so that those
+// who run the server hear of trouble now and not from the first who asks.
+func (d *daemon) beginDirect(cfg *config.Config) {
+	switch {
+	case !needsDirect(cfg):
+	case d.vcs == nil:
+		d.log.Warn(cannotFetchPrivate(d.noVCS))
+	default:
+		go d.vcs.open(context.Background()) // which says what is wrong; close waits for it
+	}
 }
 
 // use takes other credentials.

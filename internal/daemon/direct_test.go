@@ -11,14 +11,43 @@ import (
 	"github.com/goweir/weir/internal/config"
 )
 
-// What keeps version control from being read is tried again: here a file where its
-// folder should be.
-func TestTroubleWithVersionControlIsNotRememberedForLong(t *testing.T) {
-	cfg := &config.Config{Data: t.TempDir()}
-	obstacle := filepath.Join(cfg.Data, "direct")
+// obstructed is a configuration with which version control cannot be read, since a file
+// is where its folder should be.
+func obstructed(t *testing.T) (cfg *config.Config, obstacle string) {
+	t.Helper()
+	cfg = &config.Config{Data: t.TempDir()}
+	obstacle = filepath.Join(cfg.Data, "direct")
 	if err := os.WriteFile(obstacle, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return cfg, obstacle
+}
+
+// Who has private modules hears at the start why they cannot be fetched.
+func TestTroubleWithVersionControlIsToldAtTheStart(t *testing.T) {
+	cfg, _ := obstructed(t)
+	told := make(chan error, 1)
+	v, why := newVersionControl(cfg, nil)
+	if v == nil {
+		t.Fatal(why)
+	}
+	v.failed = func(err error) { told <- err }
+	d := &daemon{vcs: v}
+	d.beginDirect(cfg)
+	if len(told) > 0 || v.source != nil {
+		t.Error("version control is begun with though nothing is private")
+	}
+	cfg.Private = config.Patterns{"example.com"}
+	d.beginDirect(cfg)
+	<-told
+	if err := v.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What keeps version control from being read is tried again.
+func TestTroubleWithVersionControlIsNotRememberedForLong(t *testing.T) {
+	cfg, obstacle := obstructed(t)
 	synctest.Test(t, func(t *testing.T) {
 		v, why := newVersionControl(cfg, nil)
 		if v == nil {

@@ -36,8 +36,7 @@ var tierOptions = tier.Options{
 // graph is everything that a reload replaces: where artifacts come from.
 type graph struct {
 	source    source.Source
-	offline   bool            // there is no upstream
-	db        *sumdb.Database // proves what upstreams send; nil when verification is off
+	db        *sumdb.Database   // proves what upstreams send; nil when verification is off
 	routes    routes
 	upstreams []*pool.Upstream  // in use
 	adopt     []func()          // puts the settings of the upstreams in force
@@ -82,10 +81,10 @@ func (d *daemon) build(cfg *config.Config) (*graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sumdb: %w", err)
 	}
-	g := &graph{upstream: cfg.Upstream.String(), sumdb: cfg.Sumdb.String(), offline: d.noSource(cfg)}
+	g := &graph{upstream: cfg.Upstream.String(), sumdb: cfg.Sumdb.String()}
 	b := &builder{daemon: d, cfg: cfg, members: map[string]*pool.Upstream{}, budget: source.NewBudget(retryPercent, retryBurst)}
 	b.hashed = func(module string) bool { return g.db != nil && !g.routes.unproven(module) }
-	links, err := b.links(cfg.Upstream)
+	links, err := b.links(cfg.Upstream, b.publicDirect)
 	if err != nil {
 		return nil, fmt.Errorf("upstream: %w", err)
 	}
@@ -147,18 +146,12 @@ func keepsNames(cfg *config.Config) bool {
 	})
 }
 
-// noSource reports whether nothing is ever fetched.
-func (d *daemon) noSource(cfg *config.Config) bool {
-	first := config.ParseUpstreams(cfg.Upstream)[0].Text
-	return first == "off" && len(cfg.Routes) == 0 && (len(cfg.Private) == 0 || d.vcs == nil)
-}
-
 // privateModule answers for modules that no upstream may hear of, where version
 // control cannot be read.
 func (b *builder) privateModule(_ context.Context, n artifact.Name) (*blob.Blob, error) {
 	return nil, &artifact.Error{
-		Class:  artifact.ErrNotFound,
-		Reason: fmt.Sprintf("not found: %s is private here, so no upstream is asked, and version control cannot be read: %s", n.Module, b.noVCS),
+		Class:  artifact.ErrUnavailable,
+		Reason: fmt.Sprintf("%s is private here, so no upstream is asked, and version control cannot be read: %s", n.Module, b.noVCS),
 		Hint:   "tell those who run this proxy: install what is missing and restart it, or name a private route to a proxy that has the module",
 	}
 }
@@ -194,7 +187,7 @@ func (d *daemon) cacheOptions(cfg *config.Config, g *graph) cache.Options {
 		},
 		TimesOf:     g.routes.times,
 		StreamAbove: int64(cfg.Cache.StreamAbove),
-		Offline:     g.offline,
+		Offline:     g.routes.off,
 		MaxFills:    cfg.Cache.MaxFills,
 		Turns:       limit.NewFair(limit.Turns{Slots: cfg.Cache.MaxFills, PerKey: max(1, cfg.Cache.MaxFills*3/4)}),
 		MaxWaiting:  cfg.Cache.MaxWaiting,
@@ -247,7 +240,7 @@ func (d *daemon) prefetchOptions(cfg *config.Config, g *graph) prefetch.Options 
 		Allowed: g.routes.mayLead,
 		Pause:   func(module string) bool { return d.keepsNothing.Load() || g.routes.down(module) },
 	}
-	if cfg.Prefetch.Enabled && !g.offline {
+	if cfg.Prefetch.Enabled {
 		o.MaxConcurrent = cfg.Prefetch.MaxConcurrent
 	}
 	return o

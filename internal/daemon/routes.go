@@ -17,6 +17,7 @@ type route struct {
 	match    func(module string) bool
 	links    []source.Link
 	source   source.Source // before it is verified
+	off      bool          // nobody is ever asked
 	private  bool          // nobody else hears of these modules
 	proven   bool          // by the checksum database
 	policy   sumdb.Policy
@@ -45,11 +46,9 @@ func (b *builder) routes(public []source.Link) (routes, error) {
 		all = append(all, r)
 	}
 	chain := b.retrying(public)
-	general := route{links: public, source: source.Public(chain), proven: true, policy: proofPolicy(b.cfg.SumdbPolicy), prefetch: true}
-	hidden := route{match: folding(b.cfg.Private), links: []source.Link{b.direct()}, source: source.Chain(b.direct()), private: true, prefetch: b.vcs != nil}
-	if b.vcs == nil {
-		hidden.source = source.Func(b.privateModule)
-	}
+	general := route{links: public, source: source.Public(chain), off: isOff(b.cfg.Upstream), proven: true, policy: proofPolicy(b.cfg.SumdbPolicy), prefetch: true}
+	direct := b.privateDirect()
+	hidden := route{match: folding(b.cfg.Private), links: []source.Link{direct}, source: source.Chain(direct), private: true, prefetch: b.vcs != nil}
 	unproven := general
 	unproven.match, unproven.proven = folding(b.cfg.NoSumdb), false
 	general.match = func(string) bool { return true }
@@ -57,7 +56,11 @@ func (b *builder) routes(public []source.Link) (routes, error) {
 }
 
 func (b *builder) route(c config.Route) (route, error) {
-	links, err := b.links(c.Upstream)
+	direct := b.publicDirect
+	if c.Private {
+		direct = b.privateDirect
+	}
+	links, err := b.links(c.Upstream, direct)
 	if err != nil {
 		return route{}, fmt.Errorf("upstream: %w", err)
 	}
@@ -65,6 +68,7 @@ func (b *builder) route(c config.Route) (route, error) {
 		match:    matcher(c.Match),
 		links:    links,
 		source:   b.retrying(links),
+		off:      isOff(c.Upstream),
 		private:  c.Private,
 		proven:   !c.Private && c.SumdbPolicy != config.PolicyOff,
 		policy:   proofPolicy(c.SumdbPolicy),
@@ -85,6 +89,9 @@ func (b *builder) route(c config.Route) (route, error) {
 }
 
 func proofPolicy(name string) sumdb.Policy { return name == config.PolicyWhenAvailable }
+
+// isOff reports whether a list of upstreams has none.
+func isOff(list config.Secret) bool { return config.ParseUpstreams(list)[0].Text == "off" }
 
 // of is the route of a module: the first that matches.
 func (rs routes) of(module string) *route {
@@ -116,6 +123,9 @@ func (rs routes) unproven(module string) bool {
 	hidden, unproven := rs[len(rs)-hiddenRoute], rs[len(rs)-unprovenRoute]
 	return !rs.of(module).proven || hidden.match(module) || unproven.match(module)
 }
+
+// off reports whether nobody is ever asked for a module.
+func (rs routes) off(module string) bool { return rs.of(module).off }
 
 // times are how long answers for a module are good for, if not as long as others.
 func (rs routes) times(module string) *cache.Times {

@@ -25,7 +25,7 @@ func testRoutes(t *testing.T, cfg *config.Config, asked *[]int) routes {
 	d := &daemon{metrics: telemetry.NewMetrics("v0"), pool: pool.New(pool.Options{})}
 	t.Cleanup(func() { d.pool.Close() })
 	b := &builder{daemon: d, cfg: cfg, members: map[string]*pool.Upstream{}, budget: source.NewBudget(retryPercent, retryBurst)}
-	public, err := b.links(cfg.Upstream)
+	public, err := b.links(cfg.Upstream, b.publicDirect)
 	if err != nil {
 		t.Fatal(err)
 	}

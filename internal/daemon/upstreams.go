@@ -34,10 +34,15 @@ type builder struct {
 	hashed  func(module string) bool  // of which modules zips are compared with a checksum database
 }
 
-// links makes the links of a chain from a list of upstreams.
-func (b *builder) links(list config.Secret) ([]source.Link, error) {
+// links makes the links of a chain from a list of upstreams, in which direct stands for
+// version control.
+func (b *builder) links(list config.Secret, direct func() source.Link) ([]source.Link, error) {
 	var links []source.Link
 	for _, e := range config.ParseUpstreams(list) {
+		if e.Text == "direct" {
+			links = append(links, direct())
+			continue
+		}
 		link, err := b.link(e)
 		if err != nil {
 			return nil, err
@@ -55,11 +60,8 @@ func (b *builder) link(e config.Entry) (source.Link, error) {
 		}
 		return group.Link(e.FallBackOnError), nil
 	}
-	switch e.Text {
-	case "off":
+	if e.Text == "off" {
 		return source.Off(), nil
-	case "direct":
-		return b.direct(), nil
 	}
 	u, err := b.upstream(e)
 	if err != nil {
@@ -68,11 +70,25 @@ func (b *builder) link(e config.Entry) (source.Link, error) {
 	return u.Link(e.FallBackOnError), nil
 }
 
-// direct is version control as the last link of a chain.
-func (b *builder) direct() source.Link {
+// publicDirect is version control as the last link of a chain. Where it cannot be read
+// the upstreams before it have the last word.
+func (b *builder) publicDirect() source.Link {
 	if b.vcs == nil {
 		return source.NoDirect(b.noVCS)
 	}
+	return b.direct()
+}
+
+// privateDirect is version control for modules of which nobody else may hear. Where it
+// cannot be read nothing proves that there is no such module.
+func (b *builder) privateDirect() source.Link {
+	if b.vcs == nil {
+		return source.Link{Name: "direct", Source: source.Func(b.privateModule)}
+	}
+	return b.direct()
+}
+
+func (b *builder) direct() source.Link {
 	return source.Link{Name: "direct", Source: b.metrics.Source("direct", b.vcs)}
 }
 

@@ -32,10 +32,15 @@ func Off() Link {
 }
 
 // NoDirect is the link that "direct" in a GOPROXY list stands for where version
-// control cannot be read, and why: there is nothing more to try.
+// control cannot be read, and why: there is nothing more to try. Without another link
+// before it nothing proves that an artifact does not exist.
 func NoDirect(why string) Link {
 	return Link{Name: "direct", end: true, Down: nobody, Source: Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
-		return nil, artifact.NotFound("%s: nothing more to try, since version control cannot be read: %s", n, why)
+		return nil, &artifact.Error{
+			Class:  artifact.ErrUnavailable,
+			Reason: fmt.Sprintf("%s: nothing more to try, since version control cannot be read: %s", n, why),
+			Hint:   "those who run this proxy must install it, or name an upstream",
+		}
 	})}
 }
 
@@ -157,12 +162,12 @@ const (
 
 func rank(link Link, err error) int {
 	switch {
+	case link.end:
+		return rankEnd
 	case errors.Is(err, artifact.ErrIntegrity):
 		return rankIntegrity
 	case artifact.Class(err) != artifact.ErrNotFound:
 		return rankTrouble
-	case link.end:
-		return rankEnd
 	default:
 		return rankNotFound
 	}

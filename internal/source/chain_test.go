@@ -173,15 +173,16 @@ func TestIntegrityOutranksEverything(t *testing.T) {
 func TestOffAndDirectAreTheEnd(t *testing.T) {
 	for _, test := range []struct {
 		links []Link
+		class error
 		want  string
 	}{
-		{[]Link{Off()}, "not found: example.com/m@v1.0.0 (mod) is not stored here and the upstream list is off"},
-		{[]Link{NoDirect("there is no git")}, "version control cannot be read: there is no git"},
-		{[]Link{{Source: plays(artifact.NotFound("unknown revision"))}, Off()}, "unknown revision"},
-		{[]Link{{Source: plays(artifact.NotFound("unknown revision"))}, NoDirect("there is no git")}, "unknown revision"},
+		{[]Link{Off()}, artifact.ErrNotFound, "not found: example.com/m@v1.0.0 (mod) is not stored here and the upstream list is off"},
+		{[]Link{NoDirect("there is no git")}, artifact.ErrUnavailable, "version control cannot be read: there is no git"},
+		{[]Link{{Source: plays(artifact.NotFound("unknown revision"))}, Off()}, artifact.ErrNotFound, "unknown revision"},
+		{[]Link{{Source: plays(artifact.NotFound("unknown revision"))}, NoDirect("there is no git")}, artifact.ErrNotFound, "unknown revision"},
 	} {
 		_, err := Chain(test.links...).Fetch(t.Context(), anyName)
-		if artifact.Class(err) != artifact.ErrNotFound || !strings.Contains(err.Error(), test.want) {
+		if artifact.Class(err) != test.class || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}
