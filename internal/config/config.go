@@ -297,6 +297,9 @@ type Direct struct {
 	// Time for one of them.
 	Timeout Duration `yaml:"timeout" default:"10m" min:"1ms"`
 
+	// Disk space that one fetch may take. A repository that needs more is refused.
+	FetchSize Size `yaml:"fetch_size" default:"2GiB" min:"1MiB" max:"1048576GiB"`
+
 	// Disk space for what is kept of repositories, so that a second version costs only
 	// what is new in it. What was not used for longest goes first.
 	CacheSize Size `yaml:"cache_size" default:"10GiB" min:"1MiB" max:"1048576GiB"`

@@ -49,6 +49,7 @@ var fieldDocs = map[string]string{
 	"direct.allow_hosts":                   "Hosts and networks that may be reached besides the public internet: names such as `git.corp.example.com` or `*.corp.example.com`, addresses, and networks such as `10.0.0.0/8`.",
 	"direct.ca_file":                       "File of certificates in PEM that are trusted instead of those of the system.",
 	"direct.cache_size":                    "Disk space for what is kept of repositories, so that a second version costs only what is new in it. What was not used for longest goes first.",
+	"direct.fetch_size":                    "Disk space that one fetch may take. A repository that needs more is refused.",
 	"direct.go":                            "The go command that fetches them; empty is the one in PATH. What it starts sees nothing of the environment and the settings of this machine.",
 	"direct.max_processes":                 "Go commands at one time.",
 	"direct.netrc":                         "File in netrc format with the user names and passwords of hosts, for all that `credentials` says nothing of.",

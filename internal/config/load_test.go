@@ -71,7 +71,7 @@ func TestWithoutAnyConfigurationTheDefaultsAreThoseOfTheMachine(t *testing.T) {
 			Stall: Duration(10 * time.Second), Total: Duration(15 * time.Minute),
 			Patience: Duration(3 * time.Second), Retries: 2,
 		},
-		Direct: Direct{VCS: Names{"git"}, MaxProcesses: 4, Timeout: Duration(10 * time.Minute), CacheSize: 10 << 30},
+		Direct: Direct{VCS: Names{"git"}, MaxProcesses: 4, Timeout: Duration(10 * time.Minute), FetchSize: 2 << 30, CacheSize: 10 << 30},
 		Auth:   Auth{Anonymous: true},
 		TLS:    TLS{ClientCerts: ClientCertsOff},
 		Admin:  Admin{AllowNetworks: Names{"127.0.0.0/8", "::1/128"}},
@@ -185,7 +185,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 	values := map[string]string{
 		"listen": ":1", "data": "/d", "path_prefix": "/p", "upstream": "off", "sumdb": "off", "sumdb_policy": "when-available",
 		"private": "p", "no_sumdb": "n", "log.level": "warn", "log.format": "json", "log.access": "misses",
-		"direct.vcs": "hg", "direct.proxy": "off", "direct.cache_size": "5GiB", "admin.listen": ":2",
+		"direct.vcs": "hg", "direct.proxy": "off", "direct.fetch_size": "3GiB", "direct.cache_size": "5GiB", "admin.listen": ":2",
 		"auth.trusted_proxies": "10.0.0.1", "auth.allow_networks": "10.0.0.0/8", "auth.deny_networks": "::1", "admin.allow_networks": "10.1.0.0/16",
 		"tls.client_certs": "request", "tls.acme_directory": "https://acme.example.com", "tls.http_listen": ":80",
 	}

@@ -51,6 +51,7 @@ direct:
   netrc: "" # default
   max_processes: 4 # default
   timeout: 10m # default
+  fetch_size: 2GiB # default
   cache_size: 10GiB # default
 auth:
   anonymous: true # default

@@ -49,7 +49,7 @@ func newVersionControl(cfg *config.Config, guard *egress.Guard) (v *versionContr
 	c := cfg.Direct
 	v = &versionControl{turn: make(chan struct{}, 1), options: direct.Options{
 		Dir: filepath.Join(cfg.Data, "direct"), Go: c.Go, VCS: c.VCS, CAFile: c.CAFile, Guard: guard, Proxy: wayOut(c.Proxy),
-		MaxProcesses: c.MaxProcesses, CacheSize: int64(c.CacheSize), Timeout: time.Duration(c.Timeout),
+		MaxProcesses: c.MaxProcesses, MaxDisk: int64(c.FetchSize), CacheSize: int64(c.CacheSize), Timeout: time.Duration(c.Timeout),
 		// Each has one of the places for all fetches meanwhile. Half of them are for
 		// upstreams, whatever hosts of repositories do.
 		MaxFetches: max(1, cfg.Cache.MaxFills/2),

@@ -23,6 +23,21 @@ func obstructed(t *testing.T) (cfg *config.Config, obstacle string) {
 	return cfg, obstacle
 }
 
+func TestTheBoundsOfVersionControlAreThoseOfTheConfiguration(t *testing.T) {
+	cfg := &config.Config{Direct: config.Direct{MaxProcesses: 7, FetchSize: 5 << 30, CacheSize: 9 << 30, Timeout: config.Duration(time.Hour)}}
+	cfg.Cache.MaxFills = 100
+	v, why := newVersionControl(cfg, nil)
+	if v == nil {
+		t.Fatal(why)
+	}
+	if o := v.options; o.MaxProcesses != 7 || o.MaxFetches != 50 || o.MaxDisk != 5<<30 || o.CacheSize != 9<<30 || o.Timeout != time.Hour {
+		t.Errorf("options are %+v", o)
+	}
+	if got := fillTimeout(cfg); got < 2*time.Hour {
+		t.Errorf("a fetch, which may wait for an hour and then take one, is ended after %v", got)
+	}
+}
+
 // Who has private modules hears at the start why they cannot be fetched.
 func TestTroubleWithVersionControlIsToldAtTheStart(t *testing.T) {
 	cfg, _ := obstructed(t)

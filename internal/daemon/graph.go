@@ -199,9 +199,10 @@ func (d *daemon) cacheOptions(cfg *config.Config, g *graph) cache.Options {
 }
 
 // fillTimeout is how long a fetch may take as a whole: long enough for a second
-// upstream to take over from the slowest.
+// upstream to take over from the slowest, and for version control to use up its time
+// after it has waited as long for its turn.
 func fillTimeout(cfg *config.Config) time.Duration {
-	longest := cfg.Fetch.Total
+	longest := max(cfg.Fetch.Total, cfg.Direct.Timeout)
 	for _, u := range cfg.Upstreams {
 		longest = max(longest, u.Total)
 	}

@@ -201,8 +201,9 @@ func TestTooMuchDiskSpaceEndsAFetch(t *testing.T) {
 		failed <- err
 	}()
 	held := l.grab(t)
-	if err := <-failed; artifact.Class(err) != artifact.ErrForbidden || !strings.Contains(err.Error(), "disk space") {
-		t.Errorf("got %v", err)
+	err := <-failed
+	if _, hint := artifact.Explain(err); artifact.Class(err) != artifact.ErrForbidden || !strings.Contains(err.Error(), "disk space") || !strings.Contains(hint, "direct.fetch_size") {
+		t.Errorf("got %v, hint %q", err, hint)
 	}
 	if _, err := io.Copy(io.Discard, held); err != nil {
 		t.Error(err)

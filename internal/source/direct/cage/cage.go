@@ -118,7 +118,11 @@ func (c *Cage) watchDisk(ctx context.Context) (watched context.Context, stop fun
 				return
 			}
 			if clones.Size(c.clone.Dir())+clones.Size(c.dir)-before > limit {
-				cancel(&artifact.Error{Class: artifact.ErrForbidden, Reason: fmt.Sprintf("the repository of %s takes more disk space than the %d bytes it may", c.repository.Prefix, limit)})
+				cancel(&artifact.Error{
+					Class:  artifact.ErrForbidden,
+					Reason: fmt.Sprintf("the repository of %s takes more disk space than the %d bytes it may", c.repository.Prefix, limit),
+					Hint:   "the operator of this proxy can allow more with direct.fetch_size",
+				})
 			}
 		}
 	}()
