@@ -265,6 +265,9 @@ func TestWithoutVersionControlPrivateModulesAreUnavailable(t *testing.T) {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
+	if metrics := r.get("/metrics"); !strings.Contains(metrics, "\nweir_retries_total 0\n") {
+		t.Error("what passes only when somebody mends it was tried again")
+	}
 	for _, path := range []string{"example.net/c/@v/list", "example.net/c/@latest", "example.net/c/@v/v1.0.0.info"} {
 		r.want("/"+path, "404 ")
 	}

@@ -38,7 +38,7 @@ type versionControl struct {
 
 // reopenAfter is when it is tried again to begin, so that trouble which is over, such
 // as a disk that was full, needs nobody to start the server again.
-const reopenAfter = 5 * time.Second
+const reopenAfter = 10 * time.Second
 
 // newVersionControl returns nil, and why, when this machine cannot read version
 // control at all.

@@ -36,7 +36,7 @@ var tierOptions = tier.Options{
 // graph is everything that a reload replaces: where artifacts come from.
 type graph struct {
 	source    source.Source
-	db        *sumdb.Database   // proves what upstreams send; nil when verification is off
+	db        *sumdb.Database // proves what upstreams send; nil when verification is off
 	routes    routes
 	upstreams []*pool.Upstream  // in use
 	adopt     []func()          // puts the settings of the upstreams in force
@@ -150,8 +150,8 @@ func keepsNames(cfg *config.Config) bool {
 // control cannot be read.
 func (b *builder) privateModule(_ context.Context, n artifact.Name) (*blob.Blob, error) {
 	return nil, &artifact.Error{
-		Class:  artifact.ErrUnavailable,
-		Reason: fmt.Sprintf("%s is private here, so no upstream is asked, and version control cannot be read: %s", n.Module, b.noVCS),
+		Class: artifact.ErrUnavailable, RetryAfter: source.UntilMended,
+		Reason: fmt.Sprintf("%s is private here, so nobody else is asked, and version control cannot be read: %s", n.Module, b.noVCS),
 		Hint:   "tell those who run this proxy: install what is missing and restart it, or name a private route to a proxy that has the module",
 	}
 }

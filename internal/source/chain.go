@@ -37,12 +37,16 @@ func Off() Link {
 func NoDirect(why string) Link {
 	return Link{Name: "direct", end: true, Down: nobody, Source: Func(func(_ context.Context, n artifact.Name) (*blob.Blob, error) {
 		return nil, &artifact.Error{
-			Class:  artifact.ErrUnavailable,
+			Class: artifact.ErrUnavailable, RetryAfter: UntilMended,
 			Reason: fmt.Sprintf("%s: nothing more to try, since version control cannot be read: %s", n, why),
 			Hint:   "those who run this proxy must install it, or name an upstream",
 		}
 	})}
 }
+
+// UntilMended is when those may come again who want what takes a person to mend: not so
+// soon that [Retry] would.
+const UntilMended = time.Minute
 
 // nobody is there who could be well.
 func nobody() bool { return true }
