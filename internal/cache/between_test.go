@@ -153,7 +153,7 @@ func TestF3AStoreThatCannotBeReadProvesNothing(t *testing.T) {
 	}{
 		"only what is stored is wanted": {func(*cache.Options) {}, func(w *world) string { return w.stored(info1) }, ""},
 		"the source has lost the list":  {func(*cache.Options) {}, func(w *world) string { return w.get(list) }, "miss v1.0.0\n"},
-		"offline":                       {func(o *cache.Options) { o.Offline = true }, func(w *world) string { return w.get(list) }, "hit v1.0.0\n"},
+		"offline":                       {func(o *cache.Options) { o.Offline = func(string) bool { return true } }, func(w *world) string { return w.get(list) }, "hit v1.0.0\n"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			w := newWorld(t)
