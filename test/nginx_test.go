@@ -76,7 +76,7 @@ func TestALoginPassesTheDocumentedTLSProxy(t *testing.T) {
 // behind puts the documented server in front of the weir.
 func (g *guarded) behind(t *testing.T) {
 	t.Helper()
-	addr, err := freeAddress()
+	addr, err := modtest.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestTheGoCommandComesWithAClientCertificate(t *testing.T) {
 	if out, _, err := m.run(t, "mod", "download", "example.com/a@v1.0.0"); err == nil || !strings.Contains(out, "401 Unauthorized") {
 		t.Errorf("without a certificate: %v %s", err, out)
 	}
-	addr, err := freeAddress()
+	addr, err := modtest.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
