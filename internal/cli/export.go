@@ -118,6 +118,9 @@ func (e *exporting) folder() (string, error) {
 		dir := e.out + ".part"
 		return dir, export.CheckDir(dir)
 	}
+	if bundle.IsOtherArchive(e.out) {
+		return "", usageError{fmt.Errorf("--out: %s is no archive that can be made: take a folder, or a name that ends in .tar, .tar.gz, .tgz or .tar.zst", e.out)}
+	}
 	if info, err := os.Stat(e.out); err == nil && !info.IsDir() {
 		return "", usageError{fmt.Errorf("--out: %s is a file whose name does not end in .tar, .tar.gz or .tar.zst", e.out)}
 	}

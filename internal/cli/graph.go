@@ -157,24 +157,30 @@ func (o graphOptions) report(ctx context.Context, loader *modgraph.Loader, graph
 		return nil, err
 	}
 	report := graphview.NewReport(graph, extras)
-	if o.why != "" {
-		why, ok := graph.Why(o.why)
+	if path := withoutVersion(o.why); path != "" {
+		why, ok := graph.Why(path)
 		if !ok {
-			return nil, notInGraph(graph, o.why)
+			return nil, notInGraph(graph, path)
 		}
 		report.AddWhy(why)
 	}
-	if o.without != "" {
-		removal, ok, err := loader.Without(ctx, graph, o.without)
+	if path := withoutVersion(o.without); path != "" {
+		removal, ok, err := loader.Without(ctx, graph, path)
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return nil, fmt.Errorf("no go.mod of this project requires %s; what does is told by: weir graph --why %s", o.without, o.without)
+			return nil, fmt.Errorf("no go.mod of this project requires %s; what does is told by: weir graph --why %[1]s", path)
 		}
 		report.AddWithout(removal, extras)
 	}
 	return report, nil
+}
+
+// withoutVersion is the path of a module that is named as the graph prints it.
+func withoutVersion(module string) string {
+	path, _, _ := strings.Cut(module, "@")
+	return path
 }
 
 // notInGraph is the error for a module that nothing requires.

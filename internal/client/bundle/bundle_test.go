@@ -102,3 +102,14 @@ func FuzzOpenArchive(f *testing.F) {
 		}
 	})
 }
+
+func TestArchivesOfOtherKindsAreNoFolders(t *testing.T) {
+	for name, want := range map[string]bool{
+		"b.zip": true, "b.tar.xz": true, "b.tar.bz2": true, "B.TAR": true, "b.txz": true, "/srv/x.tar/b.ZIP": true,
+		"b": false, "b.tar": false, "b.tar.gz": false, "b.tgz": false, "b.tar.zst": false, "v1.2": false, "/srv/x.zip/b": false,
+	} {
+		if IsOtherArchive(name) != want {
+			t.Errorf("%s: not %t", name, want)
+		}
+	}
+}

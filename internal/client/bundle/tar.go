@@ -42,6 +42,17 @@ func CompressionOf(name string) (c Compression, ok bool) {
 	return None, false
 }
 
+// IsOtherArchive reports whether a name is that of an archive of a kind that bundles do
+// not come in.
+func IsOtherArchive(name string) bool {
+	base := strings.ToLower(filepath.Base(name))
+	if _, ok := CompressionOf(name); ok {
+		return false
+	}
+	ext := filepath.Ext(base)
+	return slices.Contains([]string{".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".7z", ".rar"}, ext) || filepath.Ext(strings.TrimSuffix(base, ext)) == ".tar"
+}
+
 // maxWindow bounds the memory that a compressed stream may ask for.
 const maxWindow = 64 << 20
 

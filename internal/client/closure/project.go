@@ -144,7 +144,11 @@ func (b *builder) addRequirements(p *project) (unknown []module.Version) {
 		}
 	}
 	if len(unknown) > 0 {
-		b.notes = append(b.notes, fmt.Sprintf("go.sum knows nothing of %s and %d others that go.mod requires; go mod tidy would add them", unknown[0], len(unknown)-1))
+		others := ""
+		if n := len(unknown) - 1; n > 0 {
+			others = fmt.Sprintf(" and %d more", n)
+		}
+		b.notes = append(b.notes, fmt.Sprintf("go.sum knows nothing of %s%s, which go.mod requires; go mod tidy would add what is missing", unknown[0], others))
 	}
 	return unknown
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/goweir/weir/internal/artifact"
 	"github.com/goweir/weir/internal/client/closure"
@@ -115,7 +116,7 @@ func parseAnswers(out []byte) map[string]answer {
 // trouble is what is wrong with an answer.
 func (a answer) trouble(m closure.Module, n artifact.Name) error {
 	switch {
-	case a.Error != "":
+	case a.Error != "" && !a.tooNew(m):
 		return &artifact.Error{Class: artifact.ErrBadUpstream, Reason: artifact.Clean(string(a.Error), 600)}
 	case m.Zip && a.Zip == "", a.GoMod == "":
 		return fmt.Errorf("the go command has not brought it")
@@ -123,6 +124,14 @@ func (a answer) trouble(m closure.Module, n artifact.Name) error {
 		return errors.Join(closure.Compared(n.Sibling(artifact.Mod), a.GoModSum, m.ModSums), closure.Compared(n, a.Sum, m.Sums))
 	}
 	return nil
+}
+
+// tooNew reports whether all that was wrong with what was brought is that it wants a
+// newer go command than runs here. The project, whose go.mod says so, too, has that.
+//
+// Source: cmd/go/internal/gover/toolchain.go, TooNewError.
+func (a answer) tooNew(m closure.Module) bool {
+	return strings.Contains(string(a.Error), "requires go >= ") && a.GoMod != "" && (!m.Zip || a.Zip != "" && a.Sum != "")
 }
 
 // size is how large the file is that was brought.

@@ -140,6 +140,24 @@ func TestAModuleCacheIsFilledOnce(t *testing.T) {
 	}
 }
 
+// The go command at hand may be older than what the project, and so its toolchain, needs.
+func TestWhatNeedsANewerGoIsBroughtAllTheSame(t *testing.T) {
+	m := hello("v1.0.0")
+	m.Mod += "\ngo 1.999\n"
+	p := modtest.New(m)
+	db := modtest.NewSumDB("sum.example.com", p)
+	url := p.Start(t)
+	mods := cache(t, url, db.Key())
+	c := needs(t, open(t, url, db.Key()), "example.com/hello@v1.0.0")
+	report, err := mods.Fill(t.Context(), c, nil)
+	if err != nil || report.Fetched != 1 || len(report.Failures) > 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if _, err := os.Stat(filepath.Join(mods.Dir, "example.com/hello@v1.0.0/hello.go")); err != nil {
+		t.Errorf("it is not unpacked: %v", err)
+	}
+}
+
 func TestFoldersAreWritableWhereTheUserWantsThat(t *testing.T) {
 	for _, want := range []bool{true, false} {
 		if got := strings.HasSuffix(ModCache{Writable: want}.settings()[3], " -modcacherw"); got != want {
