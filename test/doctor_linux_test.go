@@ -523,6 +523,10 @@ var ailments = []struct {
 	{kind: "gosumdb-malformed", plant: func(t *testing.T, p *patient) { p.env["GOSUMDB"] = "sum.example.org" }},
 	{kind: "gosumdb-off", state: "warn", plant: func(t *testing.T, p *patient) { p.env["GOSUMDB"] = "off" }},
 	{kind: "toolchain-needs-sumdb", plant: func(t *testing.T, p *patient) { p.env["GOSUMDB"], p.env["GOTOOLCHAIN"] = "off", "go1.99.1" }},
+	{kind: "toolchain-not-in-path", plant: func(t *testing.T, p *patient) {
+		p.env["GOTOOLCHAIN"] = "path"
+		p.write(t, "work/go.mod", "module example.com/app\n\ngo 1.99\n")
+	}},
 	{kind: "gotoolchain-malformed", plant: func(t *testing.T, p *patient) { p.env["GOTOOLCHAIN"] = "1.26" }},
 	{kind: "toolchain-too-old", plant: func(t *testing.T, p *patient) { p.write(t, "work/go.mod", "module example.com/app\n\ngo 1.99\n") }},
 	{kind: "go-old", state: "warn", plant: func(t *testing.T, p *patient) {

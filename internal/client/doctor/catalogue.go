@@ -17,7 +17,7 @@ const (
 // the likelier cause.
 var catalogue = check.Catalogue{
 	{ID: "go-command", Group: groupSettings, Title: "go command", Looks: "Is there a go command in PATH, does it run, which version is it?"},
-	{ID: "gotoolchain", Group: groupSettings, Title: "GOTOOLCHAIN", Looks: "Is it well-formed? Can the version that it, or go.mod here, asks for be had: not with `local`, not with `GOPROXY=off`, and not without a checksum database."},
+	{ID: "gotoolchain", Group: groupSettings, Title: "GOTOOLCHAIN", Looks: "Is it well-formed? Can the version that it, or go.mod here, asks for be had: not with `local`, not with `path` if it is not there, not with `GOPROXY=off`, and not without a checksum database."},
 	{ID: "goproxy", Group: groupSettings, Title: "GOPROXY", Looks: "Is it well-formed? Entries after `direct` or `off`, which nobody asks; semicolons and blanks between entries; passwords that would go over http."},
 	{ID: "gosumdb", Group: groupSettings, Title: "GOSUMDB", Looks: "Is it well-formed? Is nothing verified, because it is `off` or because patterns take everything from it?"},
 	{ID: "goflags", Group: groupSettings, Title: "GOFLAGS", Looks: "Is it well-formed? `-mod=mod`, which changes go.mod on the way; `-mod=vendor` without a folder vendor; flags that are no more."},

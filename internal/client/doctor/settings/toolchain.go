@@ -55,6 +55,7 @@ func (s *Settings) checkVersion() check.Result {
 type toolchainSetting struct {
 	least    string // version; empty: that of the go command itself
 	switches bool   // to what go.mod asks for
+	inPath   bool   // others are looked for in PATH only, never fetched
 }
 
 // parseToolchain reads GOTOOLCHAIN.
@@ -62,19 +63,20 @@ type toolchainSetting struct {
 // Source: cmd/go/internal/toolchain/select.go, Select.
 func parseToolchain(value string) (toolchainSetting, error) {
 	least, suffix, plus := strings.Cut(value, "+")
+	inPath := value == "path" || suffix == "path"
 	switch {
 	case plus && suffix != "auto" && suffix != "path":
 		return toolchainSetting{}, errors.New("after + stands auto or path")
 	case !plus && (value == "auto" || value == "path"):
-		return toolchainSetting{switches: true}, nil
+		return toolchainSetting{switches: true, inPath: inPath}, nil
 	case least == "local":
-		return toolchainSetting{switches: plus}, nil
+		return toolchainSetting{switches: plus, inPath: inPath}, nil
 	}
 	v, _, _ := strings.Cut(least, "-")
 	if !strings.HasPrefix(v, "go1") || !version.IsValid(v) {
 		return toolchainSetting{}, fmt.Errorf("%q is no version such as go1.26.6, nor local, auto or path", least)
 	}
-	return toolchainSetting{least: v, switches: plus}, nil
+	return toolchainSetting{least: v, switches: plus, inPath: inPath}, nil
 }
 
 func (s *Settings) checkToolchain() check.Result {
@@ -95,17 +97,26 @@ func (s *Settings) checkToolchain() check.Result {
 		}
 		has = wants
 	}
-	if has == local || s.hasToolchain(has) {
+	switch {
+	case has == local || inPath(has):
+		return check.Well(value)
+	case setting.inPath:
+		return check.Trouble("toolchain-not-in-path", fmt.Sprintf("%s is wanted, and %s has it looked for in PATH only, where it is not", has, s.From("GOTOOLCHAIN")),
+			"let the go command fetch it, or install it: go install golang.org/dl/"+has+"@latest, then "+has+" download", s.Set("GOTOOLCHAIN", "auto"))
+	case s.hasToolchain(has):
 		return check.Well(value)
 	}
 	return s.canFetchToolchain(has, value)
 }
 
-// hasToolchain reports whether a version of Go need not be fetched.
+// inPath reports whether a version of Go is installed as a command of its name.
+func inPath(v string) bool {
+	_, err := exec.LookPath(v)
+	return err == nil
+}
+
+// hasToolchain reports whether a version of Go has been fetched.
 func (s *Settings) hasToolchain(v string) bool {
-	if _, err := exec.LookPath(v); err == nil {
-		return true
-	}
 	return isFolder(filepath.Join(s.Value("GOMODCACHE"), "golang.org", "toolchain@v0.0.1-"+v+"."+runtime.GOOS+"-"+runtime.GOARCH))
 }
 
