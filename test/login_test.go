@@ -40,7 +40,7 @@ func startGuarded(t *testing.T, upstream, more string, env ...string) *guarded {
 	dir := t.TempDir()
 	g := &guarded{caFile: filepath.Join(dir, "cert.pem")}
 	key := filepath.Join(dir, "key.pem")
-	certify(t, g.caFile, key)
+	certify(t, g.caFile, key, "weir.example.com")
 	config := filepath.Join(dir, "weir.yaml")
 	text := "upstream: " + upstream + "\nauth: {anonymous: false}\ntls: {cert_file: " + g.caFile + ", key_file: " + key + "}\n" + more
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -51,15 +51,15 @@ func startGuarded(t *testing.T, upstream, more string, env ...string) *guarded {
 	return g
 }
 
-// certify writes a certificate for 127.0.0.1 and weir.example.com, and its key.
-func certify(t *testing.T, cert, key string) {
+// certify writes a certificate for 127.0.0.1 and for names, and its key.
+func certify(t *testing.T, cert, key string, names ...string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: bigint.NewInt(1), Subject: pkix.Name{CommonName: "weir"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"weir.example.com"},
+		SerialNumber: bigint.NewInt(1), Subject: pkix.Name{CommonName: "weir"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: names,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(30 * 24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}

@@ -204,9 +204,10 @@ func (p *Proxy) checkPresence(ctx context.Context) (check.Result, bool) {
 	if !p.first.Absent() || p.number < len(p.settings.Entries) {
 		return check.Result{}, false // the go command goes on to the next entry
 	}
-	page := strings.HasPrefix(p.first.Header.Get("Content-Type"), "text/html")
-	if !page && !p.get(ctx, artifact.Name{Kind: artifact.List, Module: common}, 0).Absent() {
-		return check.Result{}, false
+	for _, n := range []artifact.Name{p.name(artifact.Info), {Kind: artifact.List, Module: common}} {
+		if !p.get(ctx, n, 0).Absent() {
+			return check.Result{}, false
+		}
 	}
 	return check.Trouble("no-module-proxy", fmt.Sprintf("%s answers %d to everything: no module proxy seems to be at that path", p.Name, p.first.Status),
 		"compare the path in GOPROXY with the one that those who run the server name for its Go repository; a proxy for private modules alone needs another entry of GOPROXY behind it").With(advice.Saying(p.first)...), true
