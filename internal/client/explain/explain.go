@@ -43,10 +43,13 @@ const (
 // then what is not known.
 func Text(text string) []Finding {
 	all := lines(text)
-	r := readBlocks(blocks(unfolded(all)))
+	whole := unfolded(all)
+	r := readBlocks(blocks(whole))
 	// Who breaks lines at blanks, as mails do, has a widest line, too.
-	if as := readBlocks(blocks(all)); as.vague() < r.vague() {
-		r = as
+	if len(whole) < len(all) {
+		if broken := readBlocks(blocks(all)); broken.vague() < r.vague() {
+			r = broken
+		}
 	}
 	r.linkConsequences()
 	slices.SortStableFunc(r.findings, func(a, b Finding) int {
